@@ -1,0 +1,101 @@
+"""What a provider is to the rest: feeds that are polled page by page, and entities that are fetched for enrichment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from schemas.cursor import Cursor
+from schemas.event import Change, Entity, Image, ObservedEvent
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list or dict."""
+
+
+@dataclass(frozen=True)
+class BrokenItem:
+    """Something of a page that could not be read: it goes to the dead topic as it came, and the rest goes on.
+
+    `reason` is a word (`bad-json`, `no-entity-id`, `bad-item`), `error` a sentence, `body` the provider's bytes.
+    """
+
+    reason: str
+    error: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is written in one transaction. `cursor` is the position AFTER these events: a restart goes on behind them."""
+
+    events: tuple[ObservedEvent, ...]
+    cursor: Cursor
+    broken: tuple[BrokenItem, ...] = ()
+
+
+class Feed(Protocol):
+    """One list of changes of a provider, with a cursor of its own."""
+
+    name: str
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds from the start of one poll to the start of the next."""
+
+    def poll(self, cursor: Cursor | None) -> AsyncIterator[Page]:
+        """Read from the cursor (None: the first start) up to now. Each page must leave a cursor from which nothing is lost:
+        resume on the last item rather than behind it, where the two can't be told apart; dedupe drops the repeat.
+
+        Raises ProviderUnavailable, CredentialsRejected or BadResponse when the rest can't be had now.
+        """
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An entity's state as the provider gives it now, in the parts that are compared.
+
+    `fields`: plain fields by name, volatile ones left out. `members`: things that belong to the entity and have an identity
+    of their own, as {"episodes": {"184602": {…}}}: they are added, updated and deleted one by one. `images` by path.
+    `partial`: parents, or pictures that are not compared, could not be had; what is compared is always whole.
+    `comparable` is False where the provider names the changes itself (TMDB): nothing is diffed or kept then.
+    """
+
+    entity: Entity
+    fetched_at: datetime
+    fields: Mapping[str, Json] = field(default_factory=dict)
+    members: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    primary_image: str | None = None
+    partial: bool = False
+    comparable: bool = True
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The provider's answer is that this entity can't be read: 403 (`forbidden` True), or 404 and 410. An answer, not a fault."""
+
+    entity: Entity
+    forbidden: bool
+    fetched_at: datetime
+
+
+class Provider(Protocol):
+    """A provider, polled by the producers worker and asked for entities by the streams workers."""
+
+    name: str
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]: ...
+
+    async def fetch(self, entity: Entity) -> Fetched | Refused | None:
+        """The entity's state now, with parents up the chain; None where the provider has nothing to fetch for its type.
+
+        Raises ProviderUnavailable when it may work later, BadResponse and CredentialsRejected as the client does.
+        """
+
+    def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
+        """The pictures that a change names, found by their path in `images`; one that is gone from there is made from its path."""
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,106 @@
+"""Pages into Kafka: a page's events and the cursor behind them are one transaction, so a kill leaves both or neither."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Self
+
+from aiokafka import AIOKafkaProducer
+
+from producers.interface import BrokenItem, Page
+from runtime.kafka import Cluster
+from runtime.topics import read_to_end
+from schemas import dead
+from schemas.cursor import Cursor
+from schemas.event import ObservedEvent
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_IDS = 100_000
+"""Event ids a feed remembers, about 20 MB: a recorded day of TMDB's movies, which every poll of that day reads again."""
+
+
+class Remembered:
+    """The last `limit` ids that were written. It only spares Kafka the repeats: what it has forgotten, dedupe drops."""
+
+    def __init__(self, limit: int = REMEMBERED_IDS) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._limit = limit
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def new(self, events: Iterable[ObservedEvent]) -> list[ObservedEvent]:
+        """Those not written yet, each id once."""
+        return list({event.id: event for event in events if event.id not in self._ids}.values())
+
+    def add(self, events: Iterable[ObservedEvent]) -> None:
+        for event in events:
+            self._ids[event.id] = None
+            self._ids.move_to_end(event.id)
+        while len(self._ids) > self._limit:
+            self._ids.popitem(last=False)
+
+
+class FeedWriter:
+    """Writes one feed's pages. Its start fences any other writer of the same feed, and settles what that one left open."""
+
+    def __init__(self, cluster: Cluster, provider: str, feed: str) -> None:
+        self._cluster = cluster
+        self._provider = provider
+        self._feed = feed
+        self._raw = cluster.topics.raw(provider).name
+        self._remembered = Remembered()
+        self._producer: AIOKafkaProducer | None = None
+        self.cursor: Cursor | None = None
+
+    async def __aenter__(self) -> Self:
+        transactional_id = f"{self._cluster.topics.prefix}-producers-{self._provider}-{self._feed}"
+        producer = self._cluster.transactional_producer(transactional_id)
+        await producer.start()
+        self._producer = producer
+        # only now: the fence has settled the last writer's open transaction, so the cursor read is the last there is
+        self.cursor = await load_cursor(self._cluster, self._provider, self._feed)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._producer is not None
+        await self._producer.stop()
+
+    async def write(self, page: Page) -> int:
+        """Write the page; returns how many of its events had not been written by this process before."""
+        assert self._producer is not None
+        events = self._remembered.new(page.events)
+        if not events and not page.broken and page.cursor == self.cursor:
+            return 0
+        async with self._producer.transaction():
+            sent = [await self._send_event(event) for event in events]
+            sent += [await self._send_broken(item) for item in page.broken]
+            sent.append(await self._producer.send(self._cluster.topics.cursors.name, page.cursor.to_json(), key=page.cursor.key))
+            for acknowledged in sent:
+                await acknowledged
+        self._remembered.add(events)
+        self.cursor = page.cursor
+        return len(events)
+
+    async def _send_event(self, event: ObservedEvent):  # type: ignore[no-untyped-def]
+        assert self._producer is not None
+        return await self._producer.send(self._raw, event.to_json(), key=event.subject.encode(), headers=event.kafka_headers())
+
+    async def _send_broken(self, item: BrokenItem):  # type: ignore[no-untyped-def]
+        assert self._producer is not None
+        origin = f"{self._provider}:{self._feed}"
+        log.warning("%s: %s; it is kept in %s", origin, item.error, self._cluster.topics.dead.name)
+        headers = dead.headers(reason=item.reason, error=item.error, topic=origin)
+        return await self._producer.send(self._cluster.topics.dead.name, item.body, key=origin.encode(), headers=headers)
+
+
+async def load_cursor(cluster: Cluster, provider: str, feed: str) -> Cursor | None:
+    """The last committed cursor of a feed; None before its first page."""
+    key, cursor = f"{provider}:{feed}".encode(), None
+    async for record in read_to_end(cluster, cluster.topics.cursors.name):
+        if record.key == key:
+            cursor = Cursor.model_validate_json(record.value) if record.value is not None else None
+    return cursor

@@ -1,0 +1,209 @@
+"""One provider's HTTP: a request budget, time-outs, bodies of limited size, and retries of what may pass.
+
+httpx over aiohttp's connections: the same client that httpx users know, at several times the rate of its own pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import httpx
+import orjson
+from httpx_aiohttp import AiohttpTransport
+
+from runtime.backoff import Backoff
+from runtime.clock import Clock, SystemClock
+from runtime.rate import RateLimit
+
+log = logging.getLogger(__name__)
+
+RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MAX_RETRY_AFTER_S = 3600.0
+"""A provider that asks for more is asked again after an hour: a typo in a header must not end the polling."""
+_EXCERPT = 200
+
+Params = Mapping[str, str | int | Sequence[str]]
+
+
+class ProviderError(Exception):
+    """A provider did not give what was asked for. The message names the request."""
+
+
+class ProviderUnavailable(ProviderError):
+    """It may pass: time-outs, refused connections, 429, 5xx. `retry_after` in seconds where the provider said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BadResponse(ProviderError):
+    """It answered, with something that can't be read. `body` holds the bytes as they came."""
+
+    def __init__(self, message: str, body: bytes) -> None:
+        super().__init__(message)
+        self.body = body
+
+
+class CredentialsRejected(ProviderError):
+    """401: the key is wrong or has ended. Asking again soon does not help."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response read to its end. `date` is the provider's clock."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    date: datetime
+    request: str
+
+    def json(self) -> Any:
+        """The body as JSON. Raises BadResponse with the bytes where it is none."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise BadResponse(f"{self.request}: status {self.status}, not JSON: {self.excerpt()}", self.body) from error
+
+    def excerpt(self) -> str:
+        return repr(self.body[:_EXCERPT].decode("utf-8", "replace"))
+
+
+class ProviderHttp:
+    """Requests of one provider. Every one waits for its turn in the budget; GETs are tried `attempts` times."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        rate: RateLimit,
+        timeout_s: float,
+        max_body_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        attempts: int = 4,
+        backoff: Backoff | None = None,
+        clock: Clock | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.rate = rate
+        self._timeout_s = timeout_s
+        self._max_body_bytes = max_body_bytes
+        self._attempts = attempts
+        self._backoff = backoff or Backoff()
+        self._clock = clock or SystemClock()
+        self._random = random or Random()
+        self._client = httpx.AsyncClient(
+            transport=AiohttpTransport(
+                limits=httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=30)
+            ),
+            headers={"Accept": "application/json", "User-Agent": "changecast", **(headers or {})},
+            auth=auth,
+            timeout=timeout_s,
+            follow_redirects=False,
+        )
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def get(self, path: str, params: Params | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """GET until there is an answer other than 429 and 5xx. `path` may be an absolute URL of the same provider (a next link).
+
+        Raises ProviderUnavailable after the last attempt, CredentialsRejected on 401, BadResponse on a body that is too large.
+        """
+        for attempt in range(1, self._attempts + 1):
+            try:
+                answer = await self.send("GET", path, params=params, headers=headers)
+            except ProviderUnavailable as problem:
+                if attempt == self._attempts:
+                    raise
+                delay = max(self._backoff.delay(attempt, self._random), problem.retry_after or 0.0)
+                log.info("%s; attempt %d of %d in %.1f s", problem, attempt + 1, self._attempts, delay)
+                await self._clock.sleep(delay)
+            else:
+                return answer
+        raise AssertionError("unreachable")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object | None = None,
+    ) -> Answer:
+        """One request, once. 4xx other than 401, 408, 425 and 429 are answers; a redirect is a BadResponse: credentials stay here."""
+        url = self._url(path)
+        named = f"{method} {httpx.URL(url).path}"
+        await self.rate.acquire()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._exchange(method, url, named, params=params, headers=headers, json=json)
+        except TimeoutError as error:
+            raise ProviderUnavailable(f"{named}: no whole answer within {self._timeout_s:g} s") from error
+        except httpx.HTTPError as error:
+            raise ProviderUnavailable(f"{named}: {type(error).__name__}: {error or 'connection lost'}") from error
+        if answer.status in RETRYABLE:
+            retry_after = parse_retry_after(answer.headers.get("retry-after"), answer.date)
+            if retry_after is not None:
+                self.rate.pause(retry_after)
+            raise ProviderUnavailable(f"{named}: status {answer.status}: {answer.excerpt()}", retry_after)
+        if answer.status == 401:
+            raise CredentialsRejected(f"{named}: status 401: {answer.excerpt()}")
+        if 300 <= answer.status < 400:
+            raise BadResponse(f"{named}: redirects to {answer.headers.get('location')}, which is not followed", answer.body)
+        return answer
+
+    def _url(self, path: str) -> str:
+        if not path.startswith(("http://", "https://")):
+            return f"{self.base_url}/{path.lstrip('/')}"
+        if httpx.URL(path).host != httpx.URL(self.base_url).host:
+            raise BadResponse(f"a link leads from {self.base_url} to {path}; credentials do not go there", path.encode())
+        return path
+
+    async def _exchange(
+        self, method: str, url: str, named: str, *, params: Params | None, headers: Mapping[str, str] | None, json: object | None
+    ) -> Answer:
+        content = None if json is None else orjson.dumps(json)
+        sent = {**(headers or {}), **({"Content-Type": "application/json"} if json is not None else {})}
+        # httpx drops a query that stands in the URL when it is given params, even empty ones
+        query: Any = params or None
+        async with self._client.stream(method, url, params=query, headers=sent, content=content) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self._max_body_bytes:
+                    raise BadResponse(f"{named}: the body is larger than {self._max_body_bytes} bytes", bytes(body[:_EXCERPT]))
+            return Answer(response.status_code, response.headers, bytes(body), self._date(response.headers), named)
+
+    def _date(self, headers: httpx.Headers) -> datetime:
+        try:
+            return email.utils.parsedate_to_datetime(headers["date"]).astimezone(UTC)
+        except (KeyError, ValueError):
+            return self._clock.now()
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); None where it is absent or neither."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (email.utils.parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds()
+        except ValueError:
+            return None
+    if not seconds < float("inf"):
+        return None
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S)

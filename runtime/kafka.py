@@ -1,0 +1,140 @@
+"""Connections to Kafka: the config's `kafka` section as clients that are set up alike everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+
+from schemas.config import Kafka
+from schemas.topics import Topics
+
+BOOTSTRAP_VARIABLE = "CHANGECAST_BOOTSTRAP_SERVERS"
+"""Set by `changecast up` for its workers: the embedded broker's address, which may be on a port picked at start."""
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""One record may hold an event with the snapshot of a large series in it; the embedded broker accepts as much."""
+SESSION_TIMEOUT_MS = 10_000
+"""A killed worker's partitions go to another after this. The default of 45 s makes every restart wait for as long."""
+HEARTBEAT_MS = 3_000
+TRANSACTION_TIMEOUT_MS = 60_000
+
+Isolation = Literal["read_committed", "read_uncommitted"]
+
+
+class Cluster:
+    """Makes clients of one Kafka cluster."""
+
+    def __init__(self, settings: Kafka, bootstrap_servers: str | None = None) -> None:
+        self.settings = settings
+        self.bootstrap_servers = (
+            bootstrap_servers
+            or settings.bootstrap_servers
+            or os.environ.get(BOOTSTRAP_VARIABLE)
+            or f"127.0.0.1:{settings.embedded_port}"
+        )
+
+    @classmethod
+    def at(cls, bootstrap_servers: str, prefix: str = "changecast", partitions: int = 4) -> Self:
+        """A cluster without security, for tests and benches."""
+        settings = Kafka(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, partitions=partitions)
+        return cls(settings)
+
+    @property
+    def topics(self) -> Topics:
+        return self.settings.topics
+
+    def connection(self) -> dict[str, Any]:
+        """The arguments that every aiokafka client takes."""
+        settings = self.settings
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": settings.security_protocol,
+        }
+        if settings.sasl_mechanism is not None:
+            arguments["sasl_mechanism"] = settings.sasl_mechanism
+            arguments["sasl_plain_username"] = settings.sasl_plain_username
+            if settings.sasl_plain_password is not None:
+                arguments["sasl_plain_password"] = settings.sasl_plain_password.get_secret_value()
+        if (context := self.ssl_context()) is not None:
+            arguments["ssl_context"] = context
+        return arguments
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        settings = self.settings
+        if settings.security_protocol not in ("SSL", "SASL_SSL"):
+            return None
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
+        if settings.ssl_certfile is not None:
+            password = settings.ssl_password.get_secret_value() if settings.ssl_password else None
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
+        return context
+
+    def producer(self, **options: Any) -> AIOKafkaProducer:
+        """An idempotent producer: a retry of its own never repeats a record."""
+        return AIOKafkaProducer(
+            **{"enable_idempotence": True, "max_request_size": MAX_REQUEST_BYTES, **self.connection(), **options}
+        )
+
+    def transactional_producer(self, transactional_id: str, **options: Any) -> AIOKafkaProducer:
+        """Its start fences whoever used the id before, and settles what that one left open."""
+        return AIOKafkaProducer(
+            **{
+                "transactional_id": transactional_id,
+                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+                "max_request_size": MAX_REQUEST_BYTES,
+                **self.connection(),
+                **options,
+            }
+        )
+
+    def consumer(self, *topics: str, isolation: Isolation = "read_committed", **options: Any) -> AIOKafkaConsumer:
+        """A consumer that commits only when told to."""
+        return AIOKafkaConsumer(
+            *topics,
+            **{
+                "enable_auto_commit": False,
+                "isolation_level": isolation,
+                "auto_offset_reset": "earliest",
+                "session_timeout_ms": SESSION_TIMEOUT_MS,
+                "heartbeat_interval_ms": HEARTBEAT_MS,
+                **self.connection(),
+                **options,
+            },
+        )
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        client = AIOKafkaAdminClient(**self.connection())
+        await client.start()
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    async def wait_ready(self, timeout_s: float = 60.0) -> None:
+        """Return when the cluster answers. Raises ConnectionError that names the address and the remedy."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not await self._answers():
+                    await asyncio.sleep(0.25)
+        except TimeoutError:
+            raise ConnectionError(
+                f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: is it running? "
+                "(kafka.bootstrap_servers in the config; `changecast kafka start` runs one here)"
+            ) from None
+
+    async def _answers(self) -> bool:
+        try:
+            async with self.admin() as admin:
+                await admin.describe_cluster()
+        except KafkaConnectionError:
+            return False
+        return True

@@ -1,0 +1,135 @@
+"""Logging of the workers: one line an event on stderr, and log files that stay small.
+
+    2025-01-21T04:46:31.250Z WARNING producers.tmdb.poll: page 3 of movie/changes is broken
+
+Workers write to stderr; who starts them says where that goes (`changecast up`: a file a part; a container: its log).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import shutil
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import BaseModel, SecretStr
+
+MAX_LOG_BYTES = 5 * 1024 * 1024
+"""A part's log and the older one beside it stay below this each: a fortnight of calm days, minutes of a crash loop."""
+_SHORTEST_SECRET = 6
+"""Hiding shorter values would blot out ordinary words; no credential is that short."""
+_FRAMES = 12
+_CHATTY = ("aiokafka", "faust", "mode", "kafka", "httpx", "httpcore", "aiohttp.access", "asyncio")
+"""Libraries that tell their routine at INFO."""
+
+_LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) (?P<level>[A-Z]+) (?P<logger>\S+): (?P<message>.*)")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a log, taken apart. `level` is one of logging's numbers."""
+
+    time: str
+    level: int
+    logger: str
+    message: str
+
+
+def parse_line(line: str) -> LogLine | None:
+    """None for what was not written by this logging: a crash of the interpreter, another program's words."""
+    match = _LINE.fullmatch(line.rstrip("\n"))
+    level = logging.getLevelNamesMapping().get(match["level"]) if match else None
+    if match is None or level is None:
+        return None
+    return LogLine(match["time"], level, match["logger"], match["message"])
+
+
+class OneLine(logging.Formatter):
+    """An event in one line, its exception and traceback included, and without the values of secrets."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._secrets = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        message = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            message = f"{message}: {_told(record.exc_info[1])}" if message else _told(record.exc_info[1])
+        return f"{moment} {record.levelname} {record.name}: {self._clean(message)}"
+
+    def _clean(self, message: str) -> str:
+        for secret in self._secrets:
+            message = message.replace(secret, "***")
+        return " ⏎ ".join(line.strip() for line in message.splitlines() if line.strip())
+
+
+def _told(error: BaseException) -> str:
+    """`ValueError: no id [worker.py:31 run > parse.py:12 item]`, and its causes; of a group, each member."""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{error.message}: " + "; ".join(_told(member) for member in error.exceptions)
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    where = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return f"{said} [{where}]" + (f" after {_told(cause)}" if cause is not None else "")
+
+
+def set_up(level: int = logging.INFO, secrets: Iterable[str] = ()) -> None:
+    """Log to stderr from here on; called again, it replaces what it set up before. An error that ends the process is one line too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine(secrets))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("changecast").critical("ended by an error", exc_info=(kind, error, trace))
+
+
+def secrets_of(value: object) -> Iterator[str]:
+    """The plain text of each secret in a config, for `set_up`."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for _, field in value:
+            yield from secrets_of(field)
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from secrets_of(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            yield from secrets_of(member)
+
+
+def older(log: Path) -> Path:
+    """Where a log's earlier part is kept: `streams.log.1`."""
+    return log.with_name(log.name + ".1")
+
+
+def bound(log: Path, limit: int = MAX_LOG_BYTES) -> bool:
+    """Move the content of a log that has outgrown `limit` bytes to the older one beside it. True when it did.
+
+    The file is copied and cut, not renamed: a process that has it open goes on writing (it must append). A line written
+    between the two is lost, which a log can bear."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > limit:
+            shutil.copyfile(log, older(log))
+            with log.open("r+b") as file:
+                file.truncate(0)
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""The models of everything that crosses a topic, the config file or a webhook."""

@@ -1,0 +1,61 @@
+"""A delivery's attempts and an endpoint's state, as they stand in `changecast.deliveries` and `changecast.endpoints`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.event import Timestamp
+
+MAX_ANSWER_CHARS = 2048
+"""As much of a receiver's answer as an operator needs to see why it refused."""
+
+
+class Outcome(StrEnum):
+    """`delivered` and `dead` end a delivery, `retry` has a next attempt, `disabled` ends it with its endpoint."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    DEAD = "dead"
+    DISABLED = "disabled"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(self.model_dump(mode="json"))
+
+
+class Attempt(_Record):
+    """One call of one endpoint for one event. `attempt` counts from 1. `summary` is the line that people read."""
+
+    webhook_id: str
+    event_id: str
+    subject: str
+    subscription: str
+    kind: Literal["webhook", "slack"]
+    attempt: int = Field(ge=1)
+    outcome: Outcome
+    at: Timestamp
+    ms: float | None = None
+    status_code: int | None = None
+    error: str | None = None
+    address: str | None = None
+    next_at: Timestamp | None = None
+    answer: str | None = Field(default=None, max_length=MAX_ANSWER_CHARS)
+    name: str | None = None
+    change: str | None = None
+
+
+class EndpointState(_Record):
+    """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own."""
+
+    subscription: str
+    since: Timestamp
+    disabled_at: Timestamp | None = None
+    disabled_reason: str | None = None
+    failing_since: Timestamp | None = None

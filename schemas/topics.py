@@ -1,0 +1,67 @@
+"""The topics: names, partitions, and how long each is kept. One place, so that code, docs and compose agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+_DAY_MS = int(timedelta(days=1) / timedelta(milliseconds=1))
+_FOREVER_MS = -1
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic's name and the settings it is created with. `retention_ms` -1: kept until deleted."""
+
+    name: str
+    partitions: int
+    retention_ms: int = _FOREVER_MS
+    compacted: bool = False
+    configs: dict[str, str] = field(default_factory=dict)
+
+    def topic_configs(self) -> dict[str, str]:
+        policy = "compact" if self.compacted else "delete"
+        return {"cleanup.policy": policy, "retention.ms": str(self.retention_ms), **self.configs}
+
+
+@dataclass(frozen=True)
+class Topics:
+    """All topics under one prefix. `partitions` is that of each provider's topics, fixed once they exist."""
+
+    prefix: str = "changecast"
+    partitions: int = 4
+
+    def raw(self, provider: str) -> Topic:
+        return Topic(f"{self.prefix}.raw.{provider}", self.partitions, 7 * _DAY_MS)
+
+    def changes(self, provider: str) -> Topic:
+        return Topic(f"{self.prefix}.changes.{provider}", self.partitions, 14 * _DAY_MS)
+
+    def deferred(self, provider: str) -> Topic:
+        return Topic(f"{self.prefix}.deferred.{provider}", self.partitions, compacted=True)
+
+    def retry(self, delay: str) -> Topic:
+        """Emptied by delete_records when done, never by time: a delivery that is due tomorrow must still be there."""
+        return Topic(f"{self.prefix}.retry.{delay}", self.partitions)
+
+    @property
+    def cursors(self) -> Topic:
+        return Topic(f"{self.prefix}.cursors", 1, compacted=True)
+
+    @property
+    def endpoints(self) -> Topic:
+        return Topic(f"{self.prefix}.endpoints", 1, compacted=True)
+
+    @property
+    def deliveries(self) -> Topic:
+        return Topic(f"{self.prefix}.deliveries", self.partitions, 7 * _DAY_MS)
+
+    @property
+    def dead(self) -> Topic:
+        return Topic(f"{self.prefix}.dead", self.partitions, 30 * _DAY_MS)
+
+    def of_provider(self, provider: str) -> list[Topic]:
+        return [self.raw(provider), self.changes(provider), self.deferred(provider)]
+
+    def common(self) -> list[Topic]:
+        return [self.cursors, self.endpoints, self.deliveries, self.dead]

@@ -1,0 +1,177 @@
+"""The Faust app: its settings, its tables, and one agent a provider that sorts events into lanes.
+
+Faust brings group membership, table recovery and RocksDB. What it does not do here is commit: the lanes' transactions do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaProducer, TopicPartition
+from faust.transport.drivers import aiokafka as faust_kafka
+from faust.types import TP
+
+from runtime.kafka import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
+from streams.lane import Lane
+from streams.pipeline import Pipeline
+from streams.tables import ChangelogTable
+
+log = logging.getLogger(__name__)
+
+_CHANGELOG_BATCH_BYTES = 1 << 20
+
+_ROCKSDB: Mapping[str, Any] = {
+    # eight stores a worker: Faust's defaults are for one
+    "write_buffer_size": 16 * 1024 * 1024,
+    "max_write_buffer_number": 2,
+    "target_file_size_base": 32 * 1024 * 1024,
+    "block_cache_size": 32 * 1024 * 1024,
+    "max_open_files": 256,
+}
+
+
+class _Consumer(faust_kafka.Consumer):
+    async def _commit(self, _offsets: Mapping[TP, int]) -> bool:
+        """Only the lanes' transactions commit: a commit of Faust's own, late or retried, could turn the offset back."""
+        return True
+
+
+class _Transport(faust_kafka.Transport):
+    Consumer = _Consumer
+
+
+class _App(faust.App):
+    def _new_transport(self) -> _Transport:
+        return _Transport(self.conf.broker_consumer, self)
+
+
+class StreamsApp:
+    """Owns the Faust app and its lanes. `failed` is set to what ended a lane: the worker then ends at once."""
+
+    def __init__(self, cluster: Cluster, data_dir: Path, providers: list[str], *, copies: int = 1) -> None:
+        """`copies`: replication factor of the tables' changelogs. `data_dir` holds this worker's local stores, and no other's."""
+        self._cluster = cluster
+        self._copies = copies
+        self.group = f"{cluster.topics.prefix}-streams"
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.pipelines: dict[str, Pipeline] = {}
+        self.on_owned: Callable[[str, int], None] = _nobody_asked
+        self._lanes: dict[TP, tuple[Lane, asyncio.Task[None]]] = {}
+        self._changelog: AIOKafkaProducer | None = None
+        self.faust = _App(self.group, **self._settings(data_dir))
+        self.seen = self._table("seen")
+        self.snapshots = self._table("snapshots")
+        self._of_topic = {cluster.topics.raw(provider).name: provider for provider in providers}
+        for provider in providers:
+            self._agent(provider)
+        self.faust.on_partitions_revoked.connect(self._let_go, weak=False)  # type: ignore[arg-type]
+        self.faust.on_partitions_assigned.connect(self._assigned, weak=False)  # type: ignore[arg-type]
+
+    async def start(self) -> None:
+        self._changelog = self._cluster.producer(max_batch_size=_CHANGELOG_BATCH_BYTES)
+        await self._changelog.start()
+        self.faust.finalize()
+        await self.faust.start()
+
+    async def stop(self) -> None:
+        for tp in list(self._lanes):
+            await self._close(tp)
+        await self.faust.stop()
+        if self._changelog is not None:
+            await self._changelog.stop()
+
+    def _settings(self, data_dir: Path) -> dict[str, Any]:
+        settings = self._cluster.settings
+        return {
+            "broker": [f"kafka://{address.strip()}" for address in self._cluster.bootstrap_servers.split(",")],
+            "broker_credentials": _credentials(self._cluster),
+            "store": "rocksdb://?driver=rocksdict",
+            "datadir": data_dir,
+            "topic_partitions": settings.partitions,
+            "topic_replication_factor": self._copies,
+            "key_serializer": "raw",
+            "value_serializer": "raw",
+            "web_enabled": False,
+            "broker_session_timeout": SESSION_TIMEOUT_MS / 1000,
+            "broker_heartbeat_interval": HEARTBEAT_MS / 1000,
+            "consumer_auto_offset_reset": "earliest",
+            # waiting for unacknowledged events can hang a shutdown for ever; what is not committed comes again
+            "stream_wait_empty": False,
+        }
+
+    def _table(self, name: str) -> ChangelogTable:
+        table = ChangelogTable(
+            self.faust,
+            name=name,
+            default=bytes,
+            partitions=self._cluster.topics.partitions,
+            key_type=bytes,
+            value_type=bytes,
+            options=dict(_ROCKSDB),
+        )
+        self.faust.tables.add(table)
+        return table
+
+    def _agent(self, provider: str) -> None:
+        topic = self.faust.topic(
+            self._cluster.topics.raw(provider).name, partitions=self._cluster.topics.partitions, key_type=bytes, value_type=bytes
+        )
+
+        async def sort_into_lanes(stream: Any) -> None:
+            async for event in stream.noack().events():
+                self._lane(provider, event, stream).add(event)
+
+        self.faust.agent(topic, name=f"enrich-{provider}")(sort_into_lanes)
+
+    def _lane(self, provider: str, event: Any, stream: Any) -> Lane:
+        tp = event.message.tp
+        if tp not in self._lanes:
+            assert self._changelog is not None
+            work = self.pipelines[provider].work
+            lane = Lane(TopicPartition(*tp), self._cluster, self.group, self._changelog, stream, work)
+            task = asyncio.create_task(lane.run(), name=f"lane {tp.topic}/{tp.partition}")
+            task.add_done_callback(self._lane_ended)
+            self._lanes[tp] = lane, task
+        return self._lanes[tp][0]
+
+    def _lane_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (reason := task.exception()) is not None and not self.failed.done():
+            log.critical("%s: %r", task.get_name(), reason, exc_info=reason)
+            self.failed.set_result(reason)
+
+    async def _assigned(self, _app: Any, *signalled: set[TP], **_: Any) -> None:
+        (assigned,) = signalled
+        for topic, provider in self._of_topic.items():
+            self.on_owned(provider, sum(tp.topic == topic for tp in assigned))
+
+    async def _let_go(self, _app: Any, *signalled: set[TP], **_: Any) -> None:
+        (revoked,) = signalled
+        for tp in revoked:
+            await self._close(tp)
+
+    async def _close(self, tp: TP) -> None:
+        if tp not in self._lanes:
+            return
+        lane, task = self._lanes.pop(tp)
+        task.cancel()
+        await asyncio.wait([task])
+        await lane.stop()
+
+
+def _nobody_asked(_provider: str, _partitions: int) -> None:
+    """`on_owned` before anyone sets it."""
+
+
+def _credentials(cluster: Cluster) -> Any:
+    settings, context = cluster.settings, cluster.ssl_context()
+    if settings.sasl_mechanism is not None:
+        password = settings.sasl_plain_password.get_secret_value() if settings.sasl_plain_password else None
+        return faust.SASLCredentials(
+            username=settings.sasl_plain_username, password=password, ssl_context=context, mechanism=settings.sasl_mechanism
+        )
+    return faust.SSLCredentials(context) if context is not None else None

@@ -1,0 +1,86 @@
+"""The only place that commits: a batch's outputs and its input offset in one transaction, one producer for each input partition."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from runtime.kafka import Cluster
+
+log = logging.getLogger(__name__)
+
+_MAX_BATCH_BYTES = 1 << 20
+"""Records go out in large batches; the default of 16 KiB makes a round trip of every dozen events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the transaction. It goes to the partition of the input, since topics of one provider have equal counts."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class StaleTables(Exception):
+    """Another worker went on behind this one's recovery: the tables lack its marks, and only a new start repairs that."""
+
+
+class TransactionalOutput:
+    """One input partition's way out.
+
+    `start` fences the partition's last owner and reads the offset that it committed; `fresh` then drops what that offset covers,
+    since Faust may resume from an earlier one, and hands some events over twice.
+    """
+
+    def __init__(self, cluster: Cluster, group: str, tp: TopicPartition) -> None:
+        self._cluster = cluster
+        self._group = group
+        self._tp = tp
+        self._producer: AIOKafkaProducer | None = None
+        self._next_offset = 0
+
+    async def start(self, first_offset: int) -> Self:
+        """`first_offset`: of the first event handed over. Raises StaleTables when the group has committed beyond it."""
+        transactional_id = f"{self._group}-{self._tp.topic}-{self._tp.partition}"
+        producer = self._cluster.transactional_producer(transactional_id, max_batch_size=_MAX_BATCH_BYTES)
+        await producer.start()
+        self._producer = producer
+        # after the start, which has settled what the last owner left open
+        async with self._cluster.admin() as admin:
+            committed = (await admin.list_consumer_group_offsets(self._group)).get(self._tp)
+        self._next_offset = max(committed.offset, 0) if committed else 0
+        if self._next_offset > first_offset:
+            await self.stop()
+            raise StaleTables(f"{self._tp}: committed up to {self._next_offset}, but handed {first_offset}")
+        return self
+
+    async def stop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    def fresh(self, events: Iterable[Any]) -> list[Any]:
+        """The events not covered by the committed offset, each offset once."""
+        expected, kept = self._next_offset, []
+        for event in events:
+            if event.message.offset >= expected:
+                expected = event.message.offset + 1
+                kept.append(event)
+        return kept
+
+    async def commit(self, records: Iterable[Record], next_offset: int) -> None:
+        """Publish the records and commit the offset, both or neither."""
+        assert self._producer is not None
+        async with self._producer.transaction():
+            for record in records:
+                await self._producer.send(
+                    record.topic, record.value, key=record.key, partition=self._tp.partition, headers=list(record.headers)
+                )
+            await self._producer.send_offsets_to_transaction({self._tp: next_offset}, self._group)
+        self._next_offset = next_offset

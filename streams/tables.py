@@ -1,0 +1,69 @@
+"""Faust tables whose changelog the batch writes itself, so that a commit never runs ahead of the state it stands on.
+
+Faust's own table sends its changelog records when it likes. Here `apply` writes the local store and returns the records; the lane
+has them acknowledged by the broker before its transaction commits. Recovery, rebalance and RocksDB stay Faust's.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from faust.streams import _current_event
+from faust.tables.table import Table
+from faust.types import TP
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One key of a table set to `value`; None deletes it."""
+
+    key: bytes
+    value: bytes | None
+
+
+class ChangelogTable(Table[bytes, bytes]):
+    """Bytes to bytes, partitioned like the raw topics: an entity's state lives with the worker that owns its events."""
+
+    def on_key_set(self, key: bytes, value: bytes) -> None:
+        """Faust would send the changelog record here; `acknowledged` does it instead."""
+
+    def on_key_del(self, key: bytes) -> None:
+        """See on_key_set."""
+
+    def look_up(self, event: Any, key: bytes) -> bytes | None:
+        """The key's value in the partition of `event`."""
+        self._in_partition_of(event)
+        value = self.get(key)
+        return value or None
+
+    def apply(self, event: Any, writes: Iterable[Write]) -> None:
+        """Write to the local store of the partition of `event`."""
+        self._in_partition_of(event)
+        for write in writes:
+            if write.value is None:
+                self.pop(write.key, None)
+            else:
+                self[write.key] = write.value
+
+    @staticmethod
+    def _in_partition_of(event: Any) -> None:
+        # Faust's RocksDB store asks the event at hand whose partition is meant; it holds it weakly
+        _current_event.set(weakref.ref(event))
+
+
+async def acknowledged(
+    producer: AIOKafkaProducer, partition: int, changed: Sequence[tuple[ChangelogTable, Sequence[Write]]]
+) -> None:
+    """Send the tables' changelog records, and return when the broker has them all. Then the stores note how far they stand."""
+    futures = [
+        (table, await producer.send(table.changelog_topic.get_topic_name(), write.value, key=write.key, partition=partition))
+        for table, writes in changed
+        for write in writes
+    ]
+    last = {table.name: (table, await future) for table, future in futures}
+    for table, metadata in last.values():
+        table.data.set_persisted_offset(TP(metadata.topic, partition), metadata.offset)

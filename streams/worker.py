@@ -1,0 +1,68 @@
+"""The streams worker: runs the Faust app until told to stop, and ends at once when a batch can't be published.
+
+Ending is the repair: the next start goes on from the committed offset, which an agent restarted in place would not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from producers.registry import REGISTRY
+from runtime.clock import SystemClock
+from runtime.kafka import Cluster
+from runtime.rate import RateLimit
+from runtime.topics import ensure_topics, replication_factor
+from schemas.config import Config
+from streams.app import StreamsApp
+from streams.enrich import Enricher
+from streams.pipeline import Pipeline
+from streams.reading import EntityReader
+
+log = logging.getLogger(__name__)
+
+STOP_S = 15.0
+"""Faust can hang in its shutdown; what it waits for is not needed, since the transactions hold everything."""
+EXIT_FAILED_BATCH = 70
+"""EX_SOFTWARE: the supervisor starts the worker again."""
+
+
+async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
+    """Process raw events until `stop` is set. Ends the process when a batch fails (see the module's words)."""
+    settings = config.providers.configured()
+    await ensure_topics(cluster, [*cluster.topics.common(), *(t for name in settings for t in cluster.topics.of_provider(name))])
+    if not settings:
+        log.warning("no provider is configured: there is nothing to process")
+        await stop.wait()
+        return
+    clock = SystemClock()
+    app = StreamsApp(cluster, config.data_dir / "streams", list(settings), copies=await replication_factor(cluster))
+    rates = {name: RateLimit(provider.rate * provider.enrichment_share) for name, provider in settings.items()}
+    providers = {name: REGISTRY[name](settings[name], rates[name]) for name in settings}
+
+    def share_out(provider: str, partitions: int) -> None:
+        """Each worker spends the part of the budget that goes with its partitions."""
+        whole = settings[provider].rate * settings[provider].enrichment_share
+        rates[provider].set_rate(whole * max(partitions, 1) / cluster.topics.partitions)
+
+    app.on_owned = share_out
+    for name, provider in providers.items():
+        reader = EntityReader(provider, settings[name].settle, clock)
+        app.pipelines[name] = Pipeline(name, cluster.topics, Enricher(provider, reader), app.seen, app.snapshots)
+    await app.start()
+    stopping = asyncio.ensure_future(stop.wait())
+    ends: list[asyncio.Future[object]] = [stopping, app.failed]  # type: ignore[list-item]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if app.failed.done():
+        logging.shutdown()
+        os._exit(EXIT_FAILED_BATCH)
+    try:
+        async with asyncio.timeout(STOP_S):
+            await app.stop()
+            for provider in providers.values():
+                await provider.aclose()
+    except TimeoutError:
+        log.warning("Faust did not stop within %.0f s; nothing is lost by leaving now", STOP_S)
+        logging.shutdown()
+        os._exit(0)
