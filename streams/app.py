@@ -18,7 +18,8 @@ from faust.types import TP
 
 from runtime.kafka import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
 from streams.lane import Lane
-from streams.pipeline import Pipeline
+from streams.output import TransactionalOutput
+from streams.pipeline import Pipeline, Place
 from streams.tables import ChangelogTable
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,9 @@ class StreamsApp:
         self._copies = copies
         self.group = f"{cluster.topics.prefix}-streams"
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self.pipelines: dict[str, Pipeline] = {}
+        self.places: dict[str, Place] = {}
         self.on_owned: Callable[[str, int], None] = _nobody_asked
+        self._owned: set[TP] = set()
         self._lanes: dict[TP, tuple[Lane, asyncio.Task[None]]] = {}
         self._changelog: AIOKafkaProducer | None = None
         self.faust = _App(self.group, **self._settings(data_dir))
@@ -71,6 +73,7 @@ class StreamsApp:
             self._agent(provider)
         self.faust.on_partitions_revoked.connect(self._let_go, weak=False)  # type: ignore[arg-type]
         self.faust.on_partitions_assigned.connect(self._assigned, weak=False)  # type: ignore[arg-type]
+        self.faust.on_rebalance_complete.connect(self._recovered, weak=False)  # type: ignore[arg-type]
 
     async def start(self) -> None:
         self._changelog = self._cluster.producer(max_batch_size=_CHANGELOG_BATCH_BYTES)
@@ -124,16 +127,17 @@ class StreamsApp:
 
         async def sort_into_lanes(stream: Any) -> None:
             async for event in stream.noack().events():
-                self._lane(provider, event, stream).add(event)
+                if event.message.tp in self._owned:
+                    self._lane(event.message.tp).add(event, stream)
 
         self.faust.agent(topic, name=f"enrich-{provider}")(sort_into_lanes)
 
-    def _lane(self, provider: str, event: Any, stream: Any) -> Lane:
-        tp = event.message.tp
+    def _lane(self, tp: TP) -> Lane:
         if tp not in self._lanes:
             assert self._changelog is not None
-            work = self.pipelines[provider].work
-            lane = Lane(TopicPartition(*tp), self._cluster, self.group, self._changelog, stream, work)
+            output = TransactionalOutput(self._cluster, self.group, TopicPartition(*tp))
+            work = Pipeline(self.places[self._of_topic[tp.topic]], tp.partition)
+            lane = Lane(tp.partition, output, self._changelog, work)
             task = asyncio.create_task(lane.run(), name=f"lane {tp.topic}/{tp.partition}")
             task.add_done_callback(self._lane_ended)
             self._lanes[tp] = lane, task
@@ -146,11 +150,18 @@ class StreamsApp:
 
     async def _assigned(self, _app: Any, *signalled: set[TP], **_: Any) -> None:
         (assigned,) = signalled
+        self._owned = {tp for tp in assigned if tp.topic in self._of_topic}
         for topic, provider in self._of_topic.items():
-            self.on_owned(provider, sum(tp.topic == topic for tp in assigned))
+            self.on_owned(provider, sum(tp.topic == topic for tp in self._owned))
+
+    async def _recovered(self, _app: Any, *_: Any, **__: Any) -> None:
+        """The tables stand as the changelogs do: deferred events can go on, even where no new ones come."""
+        for tp in self._owned:
+            self._lane(tp)
 
     async def _let_go(self, _app: Any, *signalled: set[TP], **_: Any) -> None:
         (revoked,) = signalled
+        self._owned -= revoked
         for tp in revoked:
             await self._close(tp)
 

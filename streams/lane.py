@@ -1,8 +1,8 @@
 """A lane: one partition of one raw topic, from the events that Faust hands over to the transaction that publishes them.
 
-Lanes run side by side, and nothing in one waits for another. A lane's batch goes through four steps, in this order:
-outcome worked out (dedupe, enrichment), tables written, changelog acknowledged, outputs and offset committed. A kill between any
-two of them replays the batch from its first offset, and every step gives the same result for the same position.
+Lanes run side by side, and nothing in one waits for another. Each cycle of a lane has four steps, in this order: outcome worked
+out (dedupe, enrichment), tables written, changelog acknowledged, outputs and offset committed. A kill between any two of them
+replays the cycle from its first offset, and every step gives the same result for the same position.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
-from runtime.kafka import Cluster
 from streams.output import Record, TransactionalOutput
 from streams.tables import ChangelogTable, Write, acknowledged
 
@@ -30,63 +29,83 @@ STOP_S = 5.0
 
 
 @dataclass
-class BatchOutcome:
-    """What a batch publishes, and what it writes into each table."""
+class Outcome:
+    """What a cycle publishes, and what it writes into each table."""
 
     records: list[Record] = field(default_factory=list)
     writes: list[tuple[ChangelogTable, list[Write]]] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        return bool(self.records) or any(writes for _, writes in self.writes)
 
-Work = Callable[[Sequence[Any]], Awaitable[BatchOutcome]]
+
+class Work(Protocol):
+    """What a lane does with its events (see `pipeline.py`). `wake` is called when there is something to publish without events."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no more events may be taken in for now."""
+
+    async def start(self, wake: asyncio.Event) -> None: ...
+
+    async def cycle(self, events: Sequence[Any]) -> Outcome: ...
+
+    async def stop(self) -> None: ...
 
 
 class Lane:
     """Batches and publishes the events of one input partition. Whatever it raises ends the worker (see `worker.py`)."""
 
-    def __init__(
-        self, tp: TopicPartition, cluster: Cluster, group: str, changelog: AIOKafkaProducer, stream: Any, work: Work
-    ) -> None:
-        self.tp = tp
-        self._output = TransactionalOutput(cluster, group, tp)
+    def __init__(self, partition: int, output: TransactionalOutput, changelog: AIOKafkaProducer, work: Work) -> None:
+        self._partition = partition
+        self._output = output
         self._changelog = changelog
-        self._stream = stream
         self._work = work
-        self._waiting: deque[Any] = deque()
-        self._arrived = asyncio.Event()
-        self._started = False
+        self._waiting: deque[tuple[Any, Any]] = deque()
+        self._wake = asyncio.Event()
+        self._resumed = False
 
-    def add(self, event: Any) -> None:
-        self._waiting.append(event)
-        self._arrived.set()
+    def add(self, event: Any, stream: Any) -> None:
+        self._waiting.append((event, stream))
+        self._wake.set()
 
     async def run(self) -> None:
+        await self._output.start()
+        await self._work.start(self._wake)
         while True:
-            await self._arrived.wait()
+            await self._wake.wait()
             if len(self._waiting) < MAX_BATCH:
                 await asyncio.sleep(GATHER_S)
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
-            if not self._waiting:
-                self._arrived.clear()
-            await self._publish(batch)
+            self._wake.clear()
+            await self._cycle(self._take())
 
-    async def _publish(self, batch: Sequence[Any]) -> None:
-        if not self._started:
-            await self._output.start(batch[0].message.offset)
-            self._started = True
-        events = self._output.fresh(batch)
-        if events:
-            outcome = await self._work(events)
+    def _take(self) -> list[tuple[Any, Any]]:
+        if self._work.full:
+            return []
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+        if self._waiting:
+            self._wake.set()
+        return batch
+
+    async def _cycle(self, batch: Sequence[tuple[Any, Any]]) -> None:
+        if batch and not self._resumed:
+            self._output.check_resumed_at(batch[0][0].message.offset)
+            self._resumed = True
+        events = self._output.fresh(event for event, _ in batch)
+        outcome = await self._work.cycle(events)
+        if events or outcome:
             for table, writes in outcome.writes:
-                table.apply(events[0], writes)
-            await acknowledged(self._changelog, self.tp.partition, outcome.writes)
-            await self._output.commit(outcome.records, events[-1].message.offset + 1)
-        for event in batch:
-            await self._stream.ack(event)
+                table.apply(self._partition, writes)
+            await acknowledged(self._changelog, self._partition, outcome.writes)
+            await self._output.commit(outcome.records, events[-1].message.offset + 1 if events else None)
+        for event, stream in batch:
+            await stream.ack(event)
 
     async def stop(self) -> None:
         """Let the partition go. What was in hand is handed over again to the next owner, whose start fences this one."""
         try:
             async with asyncio.timeout(STOP_S):
+                await self._work.stop()
                 await self._output.stop()
         except TimeoutError:
-            log.warning("%s: the producer did not stop within %.0f s and is left behind", self.tp, STOP_S)
+            log.warning("partition %d: the producer did not stop within %.0f s and is left behind", self._partition, STOP_S)

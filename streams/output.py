@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -34,8 +34,8 @@ class StaleTables(Exception):
 class TransactionalOutput:
     """One input partition's way out.
 
-    `start` fences the partition's last owner and reads the offset that it committed; `fresh` then drops what that offset covers,
-    since Faust may resume from an earlier one, and hands some events over twice.
+    `start` fences the partition's last owner and reads the offset that it committed; `fresh` then drops what that offset
+    covers, since Faust may resume from an earlier one, and hands some events over twice.
     """
 
     def __init__(self, cluster: Cluster, group: str, tp: TopicPartition) -> None:
@@ -45,8 +45,7 @@ class TransactionalOutput:
         self._producer: AIOKafkaProducer | None = None
         self._next_offset = 0
 
-    async def start(self, first_offset: int) -> Self:
-        """`first_offset`: of the first event handed over. Raises StaleTables when the group has committed beyond it."""
+    async def start(self) -> None:
         transactional_id = f"{self._group}-{self._tp.topic}-{self._tp.partition}"
         producer = self._cluster.transactional_producer(transactional_id, max_batch_size=_MAX_BATCH_BYTES)
         await producer.start()
@@ -55,10 +54,11 @@ class TransactionalOutput:
         async with self._cluster.admin() as admin:
             committed = (await admin.list_consumer_group_offsets(self._group)).get(self._tp)
         self._next_offset = max(committed.offset, 0) if committed else 0
+
+    def check_resumed_at(self, first_offset: int) -> None:
+        """`first_offset`: of the first event handed over. Raises StaleTables when the group has committed beyond it."""
         if self._next_offset > first_offset:
-            await self.stop()
             raise StaleTables(f"{self._tp}: committed up to {self._next_offset}, but handed {first_offset}")
-        return self
 
     async def stop(self) -> None:
         producer, self._producer = self._producer, None
@@ -74,13 +74,15 @@ class TransactionalOutput:
                 kept.append(event)
         return kept
 
-    async def commit(self, records: Iterable[Record], next_offset: int) -> None:
-        """Publish the records and commit the offset, both or neither."""
+    async def commit(self, records: Iterable[Record], next_offset: int | None) -> None:
+        """Publish the records and commit the offset, both or neither. None: no input has been taken."""
         assert self._producer is not None
         async with self._producer.transaction():
             for record in records:
                 await self._producer.send(
                     record.topic, record.value, key=record.key, partition=self._tp.partition, headers=list(record.headers)
                 )
-            await self._producer.send_offsets_to_transaction({self._tp: next_offset}, self._group)
-        self._next_offset = next_offset
+            if next_offset is not None:
+                await self._producer.send_offsets_to_transaction({self._tp: next_offset}, self._group)
+        if next_offset is not None:
+            self._next_offset = next_offset

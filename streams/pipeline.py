@@ -1,78 +1,222 @@
-"""What a lane does with a batch: read the raw events, drop repeats, enrich, and say what to publish and what to remember."""
+"""What a lane does in a cycle: read the raw events, drop repeats, ask for their entities, and publish what has been answered.
+
+A cycle does not wait for a slow answer. What is not there after the batch budget, or may not be read yet, goes to the deferred topic
+in the same transaction as the offset; later events of that entity follow it there, so their order holds. When the answer comes, one
+transaction publishes the events and removes them from the deferred topic. The partition's next owner reads them from there.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
-from runtime.kafka import MAX_REQUEST_BYTES
+from producers.interface import Provider
+from runtime.kafka import MAX_REQUEST_BYTES, Cluster
+from runtime.topics import read_to_end
 from schemas import dead
 from schemas.event import ChangeEvent, ObservedEvent
-from schemas.topics import Topics
 from streams.dedupe import first_sightings
-from streams.enrich import Enricher, Sighting
-from streams.lane import BatchOutcome
+from streams.enrich import Enriched, Sighting, covered, enriched
+from streams.lane import Outcome
 from streams.output import Record
-from streams.tables import ChangelogTable
+from streams.pending import Pending, Waiting, from_record, to_record
+from streams.reading import Answer, EntityReader, Failed
+from streams.snapshots import Snapshot, State
+from streams.tables import ChangelogTable, Write
 
 log = logging.getLogger(__name__)
 
+MAX_PENDING = 10_000
+"""Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
+BATCH_BUDGET = timedelta(seconds=2)
 _RECORD_OVERHEAD = 16 * 1024
 """Room for a record's key and headers beside its value."""
 
 
-@dataclass
-class Pipeline:
-    """One provider's work on batches. `stream_time`, in ms, is how far the provider's events have come: the clock of dedupe."""
+@dataclass(frozen=True)
+class Place:
+    """What the lanes of one provider share."""
 
-    provider: str
-    topics: Topics
-    enricher: Enricher
+    provider: Provider
+    reader: EntityReader
+    cluster: Cluster
     seen: ChangelogTable
     snapshots: ChangelogTable
-    stream_time: int = 0
+    batch_budget: timedelta = BATCH_BUDGET
 
-    async def work(self, events: Sequence[Any]) -> BatchOutcome:
-        """The outcome of a batch of one partition's raw events. An event that can't be read goes to the dead topic as it came."""
-        partition = events[0]
-        outcome = BatchOutcome()
+
+@dataclass
+class _Cycle:
+    """What one cycle has gathered so far. `changes` carry the raw offset, by which the outputs are put in order."""
+
+    changes: list[tuple[int, Record]] = field(default_factory=list)
+    others: list[Record] = field(default_factory=list)
+    marks: list[Write] = field(default_factory=list)
+    snapshots: list[Write] = field(default_factory=list)
+
+
+class Pipeline:
+    """One partition's work (see `lane.Work`)."""
+
+    def __init__(self, place: Place, partition: int) -> None:
+        self._place = place
+        self._partition = partition
+        self._topics = place.cluster.topics
+        self._name = place.provider.name
+        self._raw = self._topics.raw(self._name).name
+        self._deferred = self._topics.deferred(self._name).name
+        self._pending = Pending()
+        self._answered: dict[str, Waiting] = {}
+        self._wake = asyncio.Event()
+        self._stream_time = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._pending) >= MAX_PENDING
+
+    async def start(self, wake: asyncio.Event) -> None:
+        """Take up what the partition's last owner deferred."""
+        self._wake = wake
+        records: dict[bytes, bytes] = {}
+        async for record in read_to_end(self._place.cluster, self._deferred, [self._partition]):
+            if record.value is None:
+                records.pop(record.key, None)
+            else:
+                records[record.key] = record.value
+        for sighting in sorted(map(from_record, records.values()), key=lambda sighting: sighting.offset):
+            self._pending.add(sighting).deferred += 1
+        for waiting in self._pending:
+            self._ask(waiting)
+        if records:
+            log.info("%s/%d: %d deferred events taken up", self._raw, self._partition, len(records))
+
+    async def stop(self) -> None:
+        readings = [waiting.reading for waiting in self._pending if waiting.reading is not None]
+        for reading in readings:
+            reading.cancel()
+        await asyncio.gather(*readings, return_exceptions=True)
+
+    async def cycle(self, events: Sequence[Any]) -> Outcome:
+        cycle = _Cycle()
+        fresh, cycle.marks = first_sightings(
+            self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key), self._stream_time
+        )
+        touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
+        await self._answers(touched.values())
+        answered, self._answered = self._answered, {}
+        touched |= answered
+        for waiting in touched.values():
+            self._publish_answered(waiting, cycle)
+        for waiting in touched.values():
+            cycle.others += [self._defer(sighting) for sighting in waiting.defer()]
+        records = [record for _, record in sorted(cycle.changes, key=lambda change: change[0])]
+        return Outcome(records + cycle.others, [(self._place.seen, cycle.marks), (self._place.snapshots, cycle.snapshots)])
+
+    def _parse(self, events: Sequence[Any], cycle: _Cycle) -> list[Sighting]:
         sightings = []
         for event in events:
             try:
-                observed = ObservedEvent.model_validate_json(event.value)
+                sighting = Sighting(ObservedEvent.model_validate_json(event.value), event.message.offset)
             except ValidationError as error:
-                outcome.records.append(self._dead(event, "bad-event", f"not an observed event: {error.error_count()} errors"))
+                reason = f"not an observed event: {error.error_count()} errors"
+                cycle.others.append(self._dead(event.key, event.value, event.message.offset, "bad-event", reason))
             else:
-                sightings.append(Sighting(observed, event.message.offset))
-        self._advance(sightings)
-        fresh, marks = first_sightings(sightings, lambda key: self.seen.look_up(partition, key), self.stream_time)
-        published, snapshots = await self.enricher.enrich(fresh, lambda key: self.snapshots.look_up(partition, key))
-        origins = {event.message.offset: event for event in events}
-        for sighting, change in zip(fresh, published, strict=True):
-            outcome.records.append(self._record(change, origins[sighting.offset]))
-        outcome.writes = [(self.seen, marks), (self.snapshots, snapshots)]
-        return outcome
+                sightings.append(sighting)
+                self._stream_time = max(self._stream_time, int(sighting.event.time.timestamp() * 1000))
+        return sightings
 
-    def _advance(self, sightings: Sequence[Sighting]) -> None:
-        newest = max((sighting.event.time.timestamp() for sighting in sightings), default=0.0)
-        self.stream_time = max(self.stream_time, int(newest * 1000))
+    async def _answers(self, touched: Iterable[Waiting]) -> None:
+        """Ask about the entities, and wait for the answers as long as the batch budget lets."""
+        budget = self._place.batch_budget.total_seconds()
+        worth_waiting = []
+        for waiting in touched:
+            if waiting.reading is None and self._covering(waiting) is None:
+                reading = self._ask(waiting)
+                if self._place.reader.settling_s(waiting.newest) < budget:
+                    worth_waiting.append(reading)
+        if worth_waiting:
+            await asyncio.wait(worth_waiting, timeout=budget)
 
-    def _record(self, change: ChangeEvent, origin: Any) -> Record:
-        value = change.to_json()
+    def _ask(self, waiting: Waiting) -> asyncio.Task[Answer]:
+        entity = waiting.sightings[-1].event.data.entity
+        was_readable = self._before(waiting) is not None
+        reading = asyncio.create_task(
+            self._place.reader.read(entity, waiting.newest, was_readable=was_readable), name=f"read {waiting.subject}"
+        )
+        waiting.reading = reading
+
+        def answered(_: asyncio.Task[Answer]) -> None:
+            self._answered[waiting.subject] = waiting
+            self._wake.set()
+
+        reading.add_done_callback(answered)
+        return reading
+
+    def _before(self, waiting: Waiting) -> State | None:
+        stored = self._place.snapshots.look_up(self._partition, waiting.subject.encode())
+        return Snapshot.unpack(stored).at(waiting.sightings[0].offset) if stored else None
+
+    def _covering(self, waiting: Waiting) -> State | None:
+        """The last state, where it is newer than all the waiting events: then there is nothing to ask."""
+        before = self._before(waiting)
+        return before if before is not None and self._place.reader.covers(before.fetched_at, waiting.newest) else None
+
+    def _publish_answered(self, waiting: Waiting, cycle: _Cycle) -> None:
+        provider = self._place.provider
+        if waiting.reading is None:
+            if waiting.sightings and (state := self._covering(waiting)) is not None:
+                taken, deferred = self._pending.take(waiting, len(waiting.sightings))
+                self._publish(taken, deferred, covered(provider, taken, state), cycle)
+        elif waiting.reading.done():
+            before, answer = self._before(waiting), _answer(waiting.reading)
+            taken, deferred = self._pending.take(waiting, self._told(waiting, answer))
+            self._publish(taken, deferred, enriched(provider, taken, before, answer), cycle)
+            if waiting.sightings:
+                self._ask(waiting)
+
+    def _told(self, waiting: Waiting, answer: Answer) -> int:
+        """How many of the waiting events, from the first on, the answer speaks of: those that came too late for it wait on."""
+        fetched_at = getattr(answer, "fetched_at", None)
+        if fetched_at is None:
+            return len(waiting.sightings)
+        told = 1
+        while told < len(waiting.sightings) and self._place.reader.covers(fetched_at, waiting.sightings[told].event.time):
+            told += 1
+        return told
+
+    def _publish(self, taken: Sequence[Sighting], deferred: int, result: Enriched, cycle: _Cycle) -> None:
+        for sighting, change in zip(taken, result.events, strict=True):
+            cycle.changes.append((sighting.offset, self._record(sighting, change)))
+        cycle.others += [Record(self._deferred, sighting.id.encode(), None) for sighting in taken[:deferred]]
+        if result.snapshot is not None:
+            cycle.snapshots.append(result.snapshot)
+
+    def _defer(self, sighting: Sighting) -> Record:
+        return Record(self._deferred, sighting.id.encode(), to_record(sighting))
+
+    def _record(self, sighting: Sighting, change: ChangeEvent) -> Record:
+        key, value = change.subject.encode(), change.to_json()
         if len(value) > MAX_REQUEST_BYTES - _RECORD_OVERHEAD:
-            return self._dead(origin, "too-large", f"the enriched event has {len(value)} bytes")
-        return Record(self.topics.changes(self.provider).name, change.subject.encode(), value, change.kafka_headers())
+            reason = f"the enriched event has {len(value)} bytes"
+            return self._dead(key, sighting.event.to_json(), sighting.offset, "too-large", reason)
+        return Record(self._topics.changes(self._name).name, key, value, change.kafka_headers())
 
-    def _dead(self, event: Any, reason: str, error: str) -> Record:
-        message = event.message
-        log.warning(
-            "%s/%d at %d: %s; it is kept in %s", message.topic, message.partition, message.offset, error, self.topics.dead.name
-        )
-        headers = dead.headers(
-            reason=reason, error=error, topic=message.topic, partition=message.partition, offset=message.offset
-        )
-        return Record(self.topics.dead.name, event.key, event.value, headers)
+    def _dead(self, key: bytes | None, value: bytes | None, offset: int, reason: str, error: str) -> Record:
+        log.warning("%s/%d at %d: %s; it is kept in %s", self._raw, self._partition, offset, error, self._topics.dead.name)
+        headers = dead.headers(reason=reason, error=error, topic=self._raw, partition=self._partition, offset=offset)
+        return Record(self._topics.dead.name, key, value, headers)
+
+
+def _answer(reading: asyncio.Task[Answer]) -> Answer:
+    """What the reading brought. A fault of ours in it fails this entity's events, and no others."""
+    fault = reading.exception()
+    if fault is None:
+        return reading.result()
+    log.error("%s: %r", reading.get_name(), fault, exc_info=fault)
+    return Failed(repr(fault))

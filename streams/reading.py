@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
 from producers.interface import Fetched, Provider, Refused
 from runtime.backoff import Backoff
-from runtime.clock import Clock
+from runtime.clock import Clock, SystemClock
 from runtime.http import CredentialsRejected, ProviderError, ProviderUnavailable
 from schemas.event import Entity
 
@@ -18,24 +19,42 @@ log = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 32
 """Entities fetched at once: enough to fill any provider's budget at 500 ms an answer, few enough to stay in memory."""
-RETRY_BUDGET_S = 60.0
-"""How long an entity that fails is asked for while the provider answers for others."""
 CREDENTIALS_RETRY_S = 60.0
 _REMEMBERED = 2_000
 _BACKOFF = Backoff(first=0.5, longest=10.0)
 
 
-class Failed(Exception):
-    """The retry budget of an entity ran out. The message is the last failure."""
+@dataclass(frozen=True)
+class Failed:
+    """The retry budget of an entity ran out; `reason` is the last failure."""
+
+    reason: str
+
+
+Answer = Fetched | Refused | Failed | None
+"""None: the provider has nothing to fetch for that type of entity."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """`settle`: an entity is read no earlier than this after its newest event, since a provider's replicas lag. `retry_budget`:
+    how long an entity that fails is asked for while the provider answers for others. `forbidden_recheck`: after this a 403 of an
+    entity that could be read is asked once more."""
+
+    settle: timedelta = timedelta(seconds=5)
+    retry_budget: timedelta = timedelta(seconds=60)
+    forbidden_recheck: timedelta = timedelta(minutes=15)
 
 
 class EntityReader:
-    """Fetches entities of one provider for all lanes of this process."""
+    """Reads entities of one provider for all lanes of this process."""
 
-    def __init__(self, provider: Provider, settle: timedelta, clock: Clock, random: Random | None = None) -> None:
+    def __init__(
+        self, provider: Provider, patience: Patience | None = None, clock: Clock | None = None, random: Random | None = None
+    ) -> None:
         self._provider = provider
-        self._settle = settle
-        self._clock = clock
+        self._patience = patience or Patience()
+        self._clock = clock or SystemClock()
         self._random = random or Random()
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._skew = timedelta()
@@ -44,46 +63,51 @@ class EntityReader:
 
     def covers(self, fetched_at: datetime, event_time: datetime) -> bool:
         """Whether a state fetched then surely holds what the event tells of."""
-        return fetched_at >= event_time + self._settle
+        return fetched_at >= event_time + self._patience.settle
 
-    async def read(self, entity: Entity, newest: datetime) -> Fetched | Refused | None:
-        """The entity as it is after its event of time `newest` has settled. Raises Failed."""
-        if (known := self._recent.get((entity.type, entity.id))) and self.covers(known.fetched_at, newest):
+    def settling_s(self, newest: datetime) -> float:
+        """Seconds until an entity whose newest event has this time may be read, on the provider's clock."""
+        wait = newest + self._patience.settle - (self._clock.now() + self._skew)
+        # a provider's clock that is far ahead must not hold its events up
+        return min(max(wait, timedelta()), self._patience.settle).total_seconds()
+
+    async def read(self, entity: Entity, newest: datetime, *, was_readable: bool) -> Answer:
+        """The entity as it is after its event of time `newest` has settled."""
+        known = self._recent.get((entity.type, entity.id))
+        if known is not None and self.covers(known.fetched_at, newest):
             return known
-        await self._settled(newest)
-        async with self._slots:
+        await self._clock.sleep(self.settling_s(newest))
+        answer = await self._persist(entity)
+        if isinstance(answer, Refused) and answer.forbidden and was_readable:
+            await self._clock.sleep(self._patience.forbidden_recheck.total_seconds())
             answer = await self._persist(entity)
-        if answer is not None:
-            self._skew = answer.fetched_at - self._clock.now()
         if isinstance(answer, Fetched) and not answer.comparable:
             self._remember(answer)
         return answer
 
-    async def _settled(self, newest: datetime) -> None:
-        wait = newest + self._settle - (self._clock.now() + self._skew)
-        # a provider's clock that is far ahead must not hold its events up
-        await self._clock.sleep(min(max(wait.total_seconds(), 0.0), self._settle.total_seconds()))
-
-    async def _persist(self, entity: Entity) -> Fetched | Refused | None:
+    async def _persist(self, entity: Entity) -> Answer:
+        """Ask until there is an answer, or the budget has run out."""
         spent, attempt = 0.0, 0
         while True:
             attempt += 1
             began = self._clock.monotonic()
             try:
-                answer = await self._provider.fetch(entity)
+                async with self._slots:
+                    answer = await self._provider.fetch(entity)
             except ProviderError as problem:
-                delay = self._delay(attempt, problem)
                 failure = problem
             else:
                 self._last_answer = self._clock.monotonic()
+                if answer is not None:
+                    self._skew = answer.fetched_at - self._clock.now()
                 return answer
-            await self._clock.sleep(delay)
+            log.warning("%s:%s:%s: %s; asked again", self._provider.name, entity.type, entity.id, failure)
+            await self._clock.sleep(self._delay(attempt, failure))
             if self._last_answer > began:
-                # the provider answered for another entity meanwhile: this one's budget runs
+                # the provider answered for another entity meanwhile, so it is this one that fails: its budget runs
                 spent += self._clock.monotonic() - began
-            if spent > RETRY_BUDGET_S:
-                raise Failed(str(failure))
-            log.warning("%s %s/%s: %s; asked again", self._provider.name, entity.type, entity.id, failure)
+            if spent > self._patience.retry_budget.total_seconds():
+                return Failed(str(failure))
 
     def _delay(self, attempt: int, problem: ProviderError) -> float:
         if isinstance(problem, CredentialsRejected):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 from aiokafka import AIOKafkaProducer
 from faust.streams import _current_event
@@ -34,25 +34,41 @@ class ChangelogTable(Table[bytes, bytes]):
     def on_key_del(self, key: bytes) -> None:
         """See on_key_set."""
 
-    def look_up(self, event: Any, key: bytes) -> bytes | None:
-        """The key's value in the partition of `event`."""
-        self._in_partition_of(event)
-        value = self.get(key)
-        return value or None
+    def look_up(self, partition: int, key: bytes) -> bytes | None:
+        """The key's value in a partition that this worker owns."""
+        _turn_to(partition)
+        return self.get(key) or None
 
-    def apply(self, event: Any, writes: Iterable[Write]) -> None:
-        """Write to the local store of the partition of `event`."""
-        self._in_partition_of(event)
+    def apply(self, partition: int, writes: Iterable[Write]) -> None:
+        """Write to the local store of a partition that this worker owns."""
+        _turn_to(partition)
         for write in writes:
             if write.value is None:
                 self.pop(write.key, None)
             else:
                 self[write.key] = write.value
 
-    @staticmethod
-    def _in_partition_of(event: Any) -> None:
-        # Faust's RocksDB store asks the event at hand whose partition is meant; it holds it weakly
-        _current_event.set(weakref.ref(event))
+
+@dataclass(frozen=True)
+class _Message:
+    partition: int
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class _Place:
+    """Stands for any event of a partition: Faust's store asks the current event for nothing else."""
+
+    message: _Message
+
+
+@cache
+def _place(partition: int) -> _Place:
+    return _Place(_Message(partition))
+
+
+def _turn_to(partition: int) -> None:
+    # Faust holds the current event weakly; the cache keeps it alive
+    _current_event.set(weakref.ref(_place(partition)))  # type: ignore[arg-type]
 
 
 async def acknowledged(

@@ -10,15 +10,13 @@ import logging
 import os
 
 from producers.registry import REGISTRY
-from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics, replication_factor
 from schemas.config import Config
 from streams.app import StreamsApp
-from streams.enrich import Enricher
-from streams.pipeline import Pipeline
-from streams.reading import EntityReader
+from streams.pipeline import Place
+from streams.reading import EntityReader, Patience
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +34,21 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         log.warning("no provider is configured: there is nothing to process")
         await stop.wait()
         return
-    clock = SystemClock()
     app = StreamsApp(cluster, config.data_dir / "streams", list(settings), copies=await replication_factor(cluster))
     rates = {name: RateLimit(provider.rate * provider.enrichment_share) for name, provider in settings.items()}
     providers = {name: REGISTRY[name](settings[name], rates[name]) for name in settings}
 
-    def share_out(provider: str, partitions: int) -> None:
+    def share_out(name: str, partitions: int) -> None:
         """Each worker spends the part of the budget that goes with its partitions."""
-        whole = settings[provider].rate * settings[provider].enrichment_share
-        rates[provider].set_rate(whole * max(partitions, 1) / cluster.topics.partitions)
+        whole = settings[name].rate * settings[name].enrichment_share
+        rates[name].set_rate(whole * max(partitions, 1) / cluster.topics.partitions)
 
     app.on_owned = share_out
     for name, provider in providers.items():
-        reader = EntityReader(provider, settings[name].settle, clock)
-        app.pipelines[name] = Pipeline(name, cluster.topics, Enricher(provider, reader), app.seen, app.snapshots)
+        limits = settings[name]
+        patience = Patience(limits.settle, limits.retry_budget, limits.forbidden_recheck)
+        reader = EntityReader(provider, patience)
+        app.places[name] = Place(provider, reader, cluster, app.seen, app.snapshots, limits.batch_budget)
     await app.start()
     stopping = asyncio.ensure_future(stop.wait())
     ends: list[asyncio.Future[object]] = [stopping, app.failed]  # type: ignore[list-item]

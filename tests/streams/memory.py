@@ -1,4 +1,7 @@
-"""A provider that answers from memory, and a process that runs the streams on it: for tests of what surrounds the fetching."""
+"""A provider that answers from memory, and a process that runs the streams on it: for tests of what surrounds the fetching.
+
+As a process: `python memory.py BOOTSTRAP PREFIX DATA_DIR [STUCK_FILE]`. Entities whose id stands in STUCK_FILE get no answer.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,27 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from producers.interface import Feed, Fetched, Refused
-from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
 from schemas.event import Action, Change, Entity, Image, ObservedData, ObservedEvent
 from streams.app import StreamsApp
-from streams.enrich import Enricher
-from streams.pipeline import Pipeline
-from streams.reading import EntityReader
+from streams.pipeline import Place
+from streams.reading import EntityReader, Patience
 
 PROVIDER = "tmdb"
 BEGINNING = datetime(2025, 1, 21, tzinfo=UTC)
 
 
-def observed(entity_id: str, edit: int, *, entity_type: str = "movie", provider: str = PROVIDER) -> ObservedEvent:
-    """Edit number `edit` of an entity."""
+def observed(
+    entity_id: str, edit: int, *, entity_type: str = "movie", provider: str = PROVIDER, updated_fields: list[str] | None = None
+) -> ObservedEvent:
+    """Edit number `edit` of an entity, `edit` seconds after the beginning."""
+    time = BEGINNING + timedelta(seconds=edit)
     entity = Entity(type=entity_type, native_type=entity_type, id=entity_id)
     change = Change(key="overview", action=Action.UPDATED, after=f"version {edit}", native_id=str(edit))
     return ObservedEvent(
@@ -32,37 +37,58 @@ def observed(entity_id: str, edit: int, *, entity_type: str = "movie", provider:
         source=f"urn:changecast:{provider}",
         type=f"changecast.{provider}.{entity_type}.overview.updated",
         subject=f"{provider}:{entity_type}:{entity_id}",
-        time=BEGINNING + timedelta(seconds=edit),
+        time=time,
         data=ObservedData(
-            provider=provider, entity=entity, action=Action.UPDATED, changes=[change], observed_at=BEGINNING + timedelta(seconds=edit)
+            provider=provider,
+            entity=entity,
+            action=Action.UPDATED,
+            changes=[change] if provider == "tmdb" else [],
+            updated_fields=updated_fields or [],
+            observed_at=time,
         ),
     )
 
 
-class MemoryProvider:
-    """Knows every entity, and gives it a name."""
+def image(path: str, language: str | None = None) -> Image:
+    return Image(kind="still", url=f"https://images.example{path}", path=path, width=1920, height=1080, language=language)
 
-    name = PROVIDER
+
+@dataclass
+class MemoryProvider:
+    """Answers with what stands in `answers`, else with a name; an exception there is raised. `asked` counts the questions."""
+
+    name: str = PROVIDER
+    answers: dict[str, Fetched | Refused | Exception | None] = field(default_factory=dict)
+    stuck: Path | None = None
+    asked: list[str] = field(default_factory=list)
     feeds: tuple[Feed, ...] = ()
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
-        named = entity.model_copy(update={"name": f"Movie {entity.id}"})
-        return Fetched(entity=named, fetched_at=datetime.now(UTC), comparable=False)
+        self.asked.append(entity.id)
+        while self.stuck is not None and self.stuck.exists() and entity.id in self.stuck.read_text().split():
+            await asyncio.sleep(0.05)
+        if entity.id not in self.answers:
+            named = entity.model_copy(update={"name": f"Movie {entity.id}"})
+            return Fetched(entity=named, fetched_at=datetime.now(UTC), comparable=False)
+        answer = self.answers[entity.id]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    def pictured(self, _change: Change, _images: Mapping[str, Image]) -> list[Image]:
-        return []
+    def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
+        return [images[change.native_id]] if change.key == "images" and change.native_id in images else []
 
     async def aclose(self) -> None: ...
 
 
-async def main(bootstrap_servers: str, prefix: str, data_dir: str) -> None:
+async def main(bootstrap_servers: str, prefix: str, data_dir: str, stuck: str | None = None) -> None:
     """Run a streams worker until it is killed or a batch fails."""
     cluster = Cluster.at(bootstrap_servers, prefix)
     await ensure_topics(cluster, [*cluster.topics.common(), *cluster.topics.of_provider(PROVIDER)])
     app = StreamsApp(cluster, Path(data_dir), [PROVIDER])
-    provider = MemoryProvider()
-    enricher = Enricher(provider, EntityReader(provider, timedelta(0), SystemClock()))
-    app.pipelines[PROVIDER] = Pipeline(PROVIDER, cluster.topics, enricher, app.seen, app.snapshots)
+    provider = MemoryProvider(stuck=Path(stuck) if stuck else None)
+    reader = EntityReader(provider, Patience(settle=timedelta(0)))
+    app.places[PROVIDER] = Place(provider, reader, cluster, app.seen, app.snapshots, timedelta(seconds=0.3))
     await app.start()
     await app.failed
     os._exit(70)

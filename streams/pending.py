@@ -1,0 +1,81 @@
+"""Events that wait for an answer about their entity: in raw order, and in the deferred topic once a cycle has left them behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+
+from schemas.event import ObservedEvent
+from streams.enrich import Sighting
+from streams.reading import Answer
+
+
+@dataclass
+class Waiting:
+    """The waiting events of one entity. The first `deferred` of them stand in the deferred topic."""
+
+    subject: str
+    sightings: list[Sighting] = field(default_factory=list)
+    deferred: int = 0
+    reading: asyncio.Task[Answer] | None = None
+
+    @property
+    def newest(self) -> datetime:
+        return max(sighting.event.time for sighting in self.sightings)
+
+    @property
+    def answered(self) -> bool:
+        return self.reading is not None and self.reading.done()
+
+    def defer(self) -> list[Sighting]:
+        """Those that are not in the deferred topic yet, from now on counted as being there."""
+        new = self.sightings[self.deferred :]
+        self.deferred = len(self.sightings)
+        return new
+
+
+class Pending:
+    """All waiting events of one partition, by entity."""
+
+    def __init__(self) -> None:
+        self._entities: dict[str, Waiting] = {}
+        self._events = 0
+
+    def __len__(self) -> int:
+        """Waiting events."""
+        return self._events
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(list(self._entities.values()))
+
+    def add(self, sighting: Sighting) -> Waiting:
+        subject = sighting.event.subject
+        waiting = self._entities.setdefault(subject, Waiting(subject))
+        waiting.sightings.append(sighting)
+        self._events += 1
+        return waiting
+
+    def take(self, waiting: Waiting, count: int) -> tuple[list[Sighting], int]:
+        """Remove the first `count` events of an entity; returns them, and how many of them stand in the deferred topic."""
+        taken, waiting.sightings = waiting.sightings[:count], waiting.sightings[count:]
+        deferred = min(count, waiting.deferred)
+        waiting.deferred -= deferred
+        waiting.reading = None
+        self._events -= len(taken)
+        if not waiting.sightings:
+            del self._entities[waiting.subject]
+        return taken, deferred
+
+
+def to_record(sighting: Sighting) -> bytes:
+    """A deferred event as it stands in `changecast.deferred.<provider>`: the raw event and its raw offset."""
+    return orjson.dumps({"offset": sighting.offset, "event": orjson.Fragment(sighting.event.to_json())})
+
+
+def from_record(value: bytes) -> Sighting:
+    document = orjson.loads(value)
+    return Sighting(ObservedEvent.model_validate(document["event"]), document["offset"])
