@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from runtime.kafka import Cluster
 
@@ -26,7 +27,12 @@ class Leadership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(self, cluster: Cluster) -> None:
         self._topic = cluster.topics.cursors.name
-        self._consumer = cluster.consumer(group_id=f"{cluster.topics.prefix}-producers", auto_offset_reset="latest")
+        self._consumer = cluster.consumer(
+            group_id=f"{cluster.topics.prefix}-producers",
+            auto_offset_reset="latest",
+            # a worker that joins must not take the lead from the one that has it
+            partition_assignment_strategy=[StickyPartitionAssignor],
+        )
         self._heartbeat: asyncio.Task[None] | None = None
         self.gained = asyncio.Event()
         self.lost = asyncio.Event()
@@ -50,13 +56,15 @@ class Leadership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         if list(assigned):
-            log.info("this worker polls the providers")
+            if not self.gained.is_set():
+                log.info("this worker polls the providers")
             self.lost.clear()
             self.gained.set()
-        else:
-            log.info("another worker polls the providers; this one stands by")
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        if list(revoked):
+            return
+        log.info("another worker polls the providers; this one stands by")
+        if self.gained.is_set():
             self.gained.clear()
             self.lost.set()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Every member's join revokes and assigns again: the assignment that follows tells who leads."""

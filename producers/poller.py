@@ -7,7 +7,7 @@ from random import Random
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from producers.interface import BrokenItem, Feed, Page
+from producers.interface import BrokenItem, Feed
 from producers.writer import FeedWriter
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
@@ -75,9 +75,7 @@ class FeedPoller:
             await self._clock.sleep(CREDENTIALS_RETRY_S)
         except BadResponse as problem:
             self._failures += 1
-            if writer.cursor is not None:
-                broken = BrokenItem("bad-response", str(problem), problem.body)
-                await writer.write(Page((), writer.cursor, (broken,)))
+            await writer.bury(BrokenItem("bad-response", str(problem), problem.body))
             delay = _UNAVAILABLE.delay(self._failures, self._random)
             log.warning("%s: %s; polled again in %.0f s", self.name, problem, delay)
             await self._clock.sleep(delay)

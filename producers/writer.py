@@ -85,6 +85,12 @@ class FeedWriter:
         self.cursor = page.cursor
         return len(events)
 
+    async def bury(self, item: BrokenItem) -> None:
+        """Keep what could not be read, without moving the cursor."""
+        assert self._producer is not None
+        async with self._producer.transaction():
+            await (await self._send_broken(item))
+
     async def _send_event(self, event: ObservedEvent):  # type: ignore[no-untyped-def]
         assert self._producer is not None
         return await self._producer.send(self._raw, event.to_json(), key=event.subject.encode(), headers=event.kafka_headers())

@@ -1,0 +1,57 @@
+"""A real HTTP server on 127.0.0.1 whose answers a test writes: for the shapes that a provider can give and a sandbox does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import orjson
+from aiohttp import web
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Answering:
+    """`url` has no slash at its end. `requests`: as `METHOD /path?query`, in the order in which they came."""
+
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    def count(self, start: str) -> int:
+        """How many requests begin with this."""
+        return sum(request.startswith(start) for request in self.requests)
+
+
+@asynccontextmanager
+async def answering(answer: Answer) -> AsyncIterator[Answering]:
+    """Serve until the block ends."""
+    served = Answering()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        served.requests.append(f"{request.method} {request.path_qs}")
+        served.headers.append(dict(request.headers))
+        return await answer(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield served
+    finally:
+        await runner.cleanup()
+
+
+def json_answer(document: object, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(document),
+        status=status,
+        content_type="application/json",
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
