@@ -1,0 +1,105 @@
+"""`changecast config`: look a config over before it is used."""
+
+from __future__ import annotations
+
+import os
+import re
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import click
+from ruamel.yaml import YAML
+
+from changecast.sandbox.credentials import environment as sandbox_environment
+from changecast.sandbox.credentials import new_webhook_secret
+from schemas.config import Config, Loaded, read_config
+
+_USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+_config_file = click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("changecast.yaml"),
+    show_default=True,
+    metavar="FILE",
+    help="The config file.",
+)
+
+
+@click.group("config")
+def command() -> None:
+    """Look the config over: is it right, and what does it come to?"""
+
+
+@command.command("check")
+@_config_file
+def check(path: Path) -> None:
+    """Say everything that is wrong with the config, with line and column. Exit code 78 if anything is."""
+    loaded = _read(path)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning.render()}\n", err=True)
+    for line in _summary(loaded):
+        click.echo(line)
+
+
+@command.command("show")
+@_config_file
+def show(path: Path) -> None:
+    """Print the config with every default filled in, as YAML. Secrets are masked."""
+    text = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.width = 200
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel.yaml declares it None
+    yaml.dump(_shown(_read(path).config), text)
+    click.echo(text.getvalue(), nl=False)
+
+
+def _read(path: Path) -> Loaded:
+    """The config, also when it names what only `changecast up` sets, once the sandbox runs: a stand-in lets the rest be checked."""
+    stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret())
+    return read_config(path, environ={**stand_ins, **os.environ})
+
+
+def _summary(loaded: Loaded) -> list[str]:
+    """What an operator wants to be sure of: who is polled, who is not and why, who is told."""
+    config = loaded.config
+    width = max(map(len, [*config.providers.named(), *(subscription.name for subscription in config.subscriptions), "none"]))
+    lines = [f"{loaded.path} is good."]
+    for name, provider in config.providers.named().items():
+        state = f"polled every {_duration(provider)}" if provider.configured else f"not configured{_reason(loaded, name)}"
+        lines.append(f"  provider      {name:<{width}}  {state}")
+    if not config.providers.named():
+        lines.append("  provider      none: nothing is polled")
+    elif not config.providers.configured():
+        lines.append("                no provider is configured: `changecast up` watches the sandbox")
+    for subscription in config.subscriptions:
+        kind = "webhook" if subscription.webhook is not None else "slack"
+        lines.append(f"  subscription  {subscription.name:<{width}}  to {kind}")
+    return lines
+
+
+def _reason(loaded: Loaded, provider: str) -> str:
+    names = loaded.unset.get(provider, ())
+    return f" ({', '.join(names)} {'is' if len(names) == 1 else 'are'} not set)" if names else " (it has no credentials)"
+
+
+def _duration(provider: Any) -> str:
+    return str(provider.model_dump(include={"interval"})["interval"])
+
+
+def _shown(config: Config) -> Any:
+    """The config as plain values: secrets as stars (pydantic's own), users and passwords of addresses too. What is null is left out:
+    for `language` a null that is written would mean something else."""
+    return _masked(config.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    return _USER_IN_URL.sub("***", value) if isinstance(value, str) else value

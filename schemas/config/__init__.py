@@ -1,0 +1,36 @@
+"""`changecast.yaml`: its models, and the loader that says file, line and column of what is wrong."""
+
+from schemas.config.expressions import BoundEvent, Expression, ExpressionError, bind, compile_when
+from schemas.config.loader import Loaded, load_config, read_config, references
+from schemas.config.models import Breaker, Config, Delivery, Kafka, Match, Network, Slack, Subscription, Webhook
+from schemas.config.problems import ConfigError, Problem
+from schemas.config.providers import Pbs, Provider, Providers, Tmdb, TmdbWatch, Tvdb
+
+__all__ = [
+    "BoundEvent",
+    "Breaker",
+    "Config",
+    "ConfigError",
+    "Delivery",
+    "Expression",
+    "ExpressionError",
+    "Kafka",
+    "Loaded",
+    "Match",
+    "Network",
+    "Pbs",
+    "Problem",
+    "Provider",
+    "Providers",
+    "Slack",
+    "Subscription",
+    "Tmdb",
+    "TmdbWatch",
+    "Tvdb",
+    "Webhook",
+    "bind",
+    "compile_when",
+    "load_config",
+    "read_config",
+    "references",
+]

@@ -1,0 +1,233 @@
+"""The kinds of values that the config's sections are made of, and what makes each a good one.
+
+A validator says what is wrong and what is right, never the value itself: it may be a secret. What it could add from the value
+goes into `Invalid.hint`, which is shown only for values that stand in the file for everybody to read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+from schemas.urn import Urn
+
+
+class Invalid(ValueError):
+    """What is wrong with a value; `hint` is derived from the value."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Section(BaseModel):
+    """A part of the file. Unknown keys are errors. A key without a value (`interval:`) counts as not written, where null means nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_written(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        nullable = {field.alias or name for name, field in cls.model_fields.items() if field.default is None}
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        return {key: value for key, value in data.items() if value is not None or key in nullable or key not in known}
+
+
+def listed(value: object) -> object:
+    """A scalar means a list of one; null stays null."""
+    return value if isinstance(value, list | tuple) or value is None else [value]
+
+
+class _Many:
+    """Marks a list that may be written as its only item."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        written = handler(schema)
+        choices = written.get("anyOf", [written])
+        items = [choice["items"] for choice in choices if choice.get("type") == "array" and choice.get("items")]
+        return {"anyOf": [*items, *choices]}
+
+
+Many = _Many()
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise Invalid("expected a number, got true or false")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_number)]
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        good = False
+    if not good or not text.isprintable() or " " in text:
+        raise Invalid("not a web address: write http:// or https://, then a host and a path")
+    return text
+
+
+def _base_url(text: str) -> str:
+    return _web_address(text).rstrip("/")
+
+
+def _secret_address(secret: SecretStr) -> SecretStr:
+    _web_address(secret.get_secret_value())
+    return secret
+
+
+Url = Annotated[str, AfterValidator(_web_address)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+"""Without the slash at its end, so that a path can follow."""
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_address)]
+
+
+def _given(value: object) -> object:
+    """An empty credential counts as unset; a line end that came along from a file would break a header."""
+    stripped = value.strip() if isinstance(value, str) else value
+    return None if stripped == "" else stripped
+
+
+Credential = Annotated[SecretStr | None, BeforeValidator(_given)]
+AccountName = Annotated[str | None, BeforeValidator(_given)]
+
+_SIGNING = (
+    'not a signing secret: write "whsec_" and the base64 of 24 to 64 random bytes (`echo whsec_$(openssl rand -base64 32)` makes one), '
+    'or "whsk_" and the base64 of an Ed25519 private key'
+)
+_SECRET_SIZES = {"whsec_": range(24, 65), "whsk_": (32, 64)}
+"""Bytes. Symmetric: the bounds of Standard Webhooks. Ed25519: the seed, or the seed and the public key."""
+
+
+def _signing(secret: SecretStr) -> SecretStr:
+    prefix, mark, encoded = secret.get_secret_value().partition("_")
+    try:
+        size = len(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if size not in _SECRET_SIZES.get(prefix + mark, ()):
+        raise Invalid(_SIGNING)
+    return secret
+
+
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing)]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _header_name(text: str) -> str:
+    if not _HEADER_NAME.fullmatch(text):
+        raise Invalid("not a header's name: letters, digits and dashes, as X-Source")
+    return text
+
+
+def _header_value(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if any((ord(character) < 0x20 and character != "\t") or ord(character) == 0x7F for character in value):
+        raise Invalid("a header's value is one line, without control characters")
+    return secret
+
+
+Headers = dict[Annotated[str, AfterValidator(_header_name)], Annotated[SecretStr, AfterValidator(_header_value)]]
+
+
+def _network(value: object) -> object:
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    try:
+        interface = ipaddress.ip_interface(value) if isinstance(value, str) else None
+    except ValueError:
+        interface = None
+    if interface is None:
+        raise Invalid("not a network: write an address or a CIDR block, as 10.0.0.0/8, 192.0.2.7 or fd00::/8")
+    if interface.ip != interface.network.network_address:
+        raise Invalid("not a network: it has bits set behind its prefix", f"did you mean {interface.network}?")
+    return interface.network
+
+
+Cidr = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network,
+    BeforeValidator(_network),
+    WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8", "fd00::/8"]}),
+]
+
+
+def _urn(text: str) -> str:
+    try:
+        Urn.parse(text)
+    except ValueError:
+        raise Invalid("not an entity URN: it has the form provider:type:id, as tmdb:series:1399") from None
+    return text
+
+
+UrnText = Annotated[str, AfterValidator(_urn)]
+
+
+def _watched(value: object) -> object:
+    """`all`, `none`, an id, or a list of ids."""
+    if value in ("all", "none"):
+        return value
+    ids = listed(value)
+    if isinstance(ids, list) and all(_is_id(item) for item in ids):
+        return [int(item) for item in ids]
+    raise Invalid("expected all, none, or a list of ids (whole numbers)")
+
+
+def _is_id(value: object) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool) and value > 0) or (
+        isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19
+    )
+
+
+Watch = Annotated[Literal["all", "none"] | list[int], BeforeValidator(_watched)]
+
+
+def _types(value: object) -> object:
+    if value == "all":
+        return value
+    types = listed(value)
+    if isinstance(types, list) and types and all(isinstance(item, str) for item in types):
+        return types
+    raise Invalid("expected all, or a list of types, as [episode, asset]")
+
+
+TypeNames = Annotated[Literal["all"] | list[str], BeforeValidator(_types)]
+
+
+def matching(pattern: str, message: str) -> AfterValidator:
+    """Text of a form that a plain sentence describes better than its pattern."""
+    form = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not form.fullmatch(text):
+            raise Invalid(message)
+        return text
+
+    return AfterValidator(check)

@@ -1,0 +1,106 @@
+"""Reads `changecast.yaml`: the text, its variables, the models; and all that is wrong with any of them, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from schemas.config.checks import duplicate_names, idle_filters
+from schemas.config.document import Document, read_document
+from schemas.config.environment import DotenvError, Substituted, names_in, substitute, variables
+from schemas.config.explain import Explainer
+from schemas.config.models import Config
+from schemas.config.problems import ConfigError, Problem
+
+DEFAULT_PATH = Path("changecast.yaml")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A good config, and what an operator may want to hear of it. `unset`: the variables of credentials that have no value, for
+    each provider that the config names. `warnings` are allowed, and probably slips."""
+
+    config: Config
+    path: Path
+    unset: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def load_config(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Config:
+    """The config at `path` (default: `changecast.yaml` here), with `${NAME}` from `environ` (default: the process's) or a `.env`
+    beside the file. Paths in it are relative to its folder. Raises ConfigError with everything that is wrong."""
+    return read_config(path, environ=environ).config
+
+
+def read_config(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """As `load_config`, with warnings and unset credentials beside the config."""
+    path = path or DEFAULT_PATH
+    document = _document(path)
+    try:
+        substituted = substitute(document, variables(path.parent, environ))
+    except DotenvError as error:
+        raise ConfigError([Problem(str(path.with_name(".env")), error.line, 1, "", str(error))]) from None
+    explainer = Explainer(str(path), document, substituted)
+    problems = _faults(document, substituted, explainer)
+    config = None
+    try:
+        config = Config.model_validate({} if substituted.value is None else substituted.value)
+    except ValidationError as error:
+        problems += _unless_told(list(explainer.problems(error)), problems)
+    if problems or config is None:
+        raise ConfigError(problems)
+    warnings = [explainer.at(place, message) for place, message in idle_filters(substituted.value)]
+    return Loaded(_anchored(config, path.absolute().parent), path, substituted.unset, warnings)
+
+
+def references(path: Path | None = None) -> set[str]:
+    """The names that the config's values refer to, as `{"TMDB_TOKEN"}`; comments don't count. Raises ConfigError for a file that
+    can't be read."""
+    return set(names_in(_document(path or DEFAULT_PATH).value))
+
+
+def _document(path: Path) -> Document:
+    """The file's text as a document. Raises ConfigError when there is no file, or no YAML in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        remedy = f"make one with `cp changecast.example.yaml {path}`, or name yours with -c"
+        raise ConfigError([Problem(str(path), 1, 1, "", f"there is no config file here: {remedy}")]) from None
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 1, 1, "", f"can't be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 text (byte {error.start + 1}): save it as UTF-8"
+        raise ConfigError([Problem(str(path), 1, 1, "", message)]) from None
+    document = read_document(text)
+    if not document.parsed:
+        explainer = Explainer(str(path), document, Substituted(None))
+        raise ConfigError([explainer.at((), flaw.message, flaw.span) for flaw in document.flaws])
+    return document
+
+
+def _faults(document: Document, substituted: Substituted, explainer: Explainer) -> list[Problem]:
+    """What is wrong before the models look: YAML that we don't take, variables without a value, names that occur twice."""
+    problems = [explainer.at(flaw.path, flaw.message, flaw.span) for flaw in document.flaws]
+    problems += [explainer.at(place, message) for place, message in substituted.faults]
+    lines = {place: spot.span.line + 1 for place, spot in document.spots.items()}
+    return problems + [explainer.at(place, message) for place, message in duplicate_names(substituted.value, lines)]
+
+
+def _unless_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
+    """Without those whose place has a problem already: a text whose variable is unset is no good address either."""
+    places = {(problem.path, problem.line, problem.column) for problem in told}
+    return [problem for problem in found if (problem.path, problem.line, problem.column) not in places]
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    """With every path absolute: relative ones start at the config file's folder, wherever the program runs."""
+
+    def absolute(path: Path | None) -> Path | None:
+        return None if path is None else folder / path.expanduser()
+
+    files = {name: absolute(getattr(config.kafka, name)) for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")}
+    kafka = config.kafka.model_copy(update=files)
+    return config.model_copy(update={"data_dir": absolute(config.data_dir), "kafka": kafka})

@@ -1,0 +1,188 @@
+"""The shape of `changecast.yaml`. Every bound is a setting with the default that the design argues for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from schemas.config.durations import Duration, Period
+from schemas.config.expressions import compile_when
+from schemas.config.fields import (
+    BaseUrl,
+    Cidr,
+    Count,
+    Headers,
+    Invalid,
+    Many,
+    Number,
+    SecretUrl,
+    Section,
+    SigningSecret,
+    Url,
+    UrnText,
+    matching,
+)
+from schemas.config.providers import Pbs, Providers, Tmdb, TmdbWatch, Tvdb
+from schemas.event import Action
+from schemas.topics import Topics
+
+__all__ = [
+    "Breaker",
+    "Config",
+    "Delivery",
+    "Kafka",
+    "Match",
+    "Network",
+    "Pbs",
+    "Providers",
+    "Slack",
+    "Subscription",
+    "Tmdb",
+    "TmdbWatch",
+    "Tvdb",
+    "Webhook",
+]
+
+_TOPIC_PREFIX = matching(r"[a-zA-Z0-9._-]{1,100}", 'a topic prefix is made of letters, digits, ".", "_" and "-", at most 100')
+_HEAP = matching(r"[1-9]\d*[kKmMgG]", "not a heap size of Java: write 256m or 1g")
+_NAME = matching(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
+    'a subscription\'s name is made of letters, digits, "-" and "_", at most 64, and starts with a letter or a digit',
+)
+
+
+_RETRY_SCHEDULE = [timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)]
+"""After the first attempt: soon for a hiccup, then ever more rarely, 75.6 hours in all: longer than a weekend."""
+
+
+class Kafka(Section):
+    """`bootstrap_servers: null` runs the embedded broker. The other fields are aiokafka's, for a cluster."""
+
+    bootstrap_servers: str | None = None
+    embedded_port: Count = Field(default=9092, ge=0, le=65535)
+    embedded_heap: Annotated[str, _HEAP] = "256m"
+    topic_prefix: Annotated[str, _TOPIC_PREFIX] = "changecast"
+    partitions: Count = Field(default=4, ge=1, le=1000)
+    replication_factor: Count | None = Field(default=None, ge=1)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"] | None = None
+    sasl_plain_username: str | None = None
+    sasl_plain_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_password: SecretStr | None = None
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.topic_prefix, self.partitions)
+
+
+class Network(Section):
+    """`allow`: CIDRs that webhooks may reach although they are private."""
+
+    allow: Annotated[list[Cidr], Many] = Field(default=[])
+
+
+class Breaker(Section):
+    """Opens when, of at least `requests` in `window`, the share `failed` failed; after `open_for` one probe goes out."""
+
+    window: Period = timedelta(minutes=5)
+    requests: Count = Field(default=10, ge=1)
+    failed: Number = Field(default=0.7, gt=0, le=1)
+    open_for: Period = timedelta(seconds=30)
+
+
+class Delivery(Section):
+    """How every endpoint is called and called again."""
+
+    timeout: Period = timedelta(seconds=15)
+    connect_timeout: Period = timedelta(seconds=5)
+    retry_schedule: Annotated[list[Duration], Many] = Field(default=_RETRY_SCHEDULE)
+    jitter: Number = Field(default=0.1, ge=0, le=1)
+    retry_after_limit: Period = timedelta(hours=10)
+    max_response_bytes: Count = Field(default=16 * 1024, gt=0)
+    max_body_bytes: Count = Field(default=256 * 1024, gt=0)
+    queue: Count = Field(default=1000, ge=1)
+    disable_after: Period = timedelta(days=5)
+    breaker: Breaker = Breaker()
+
+
+class Match(Section):
+    """What a subscription wants. A key that is missing matches all; one change must satisfy key, action and language together."""
+
+    provider: Annotated[list[Literal["tmdb", "pbs", "tvdb"]] | None, Many] = None
+    entity: Annotated[list[str] | None, Many] = None
+    key: Annotated[list[str] | None, Many] = None
+    action: Annotated[list[Action] | None, Many] = None
+    language: Annotated[list[str | None] | None, Many] = None
+    id: Annotated[list[UrnText] | None, Many] = None
+    within: Annotated[list[UrnText] | None, Many] = None
+    unchanged: bool = False
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def _one_language_is_a_list(cls, value: Any) -> Any:
+        """`language: null` in the file means changes that have no language."""
+        return [None] if value is None else value
+
+
+class Webhook(Section):
+    """`secret`: `whsec_…` or `whsk_…`; several sign side by side during a rotation."""
+
+    url: Url
+    secret: Annotated[list[SigningSecret], Many] = Field(min_length=1)
+    headers: Headers = Field(default={})
+    concurrency: Count = Field(default=8, ge=1, le=1000)
+    rate: Number | None = Field(default=None, gt=0)
+
+
+class Slack(Section):
+    """An incoming webhook's `webhook_url`, or a bot `token` with a `channel`."""
+
+    webhook_url: SecretUrl | None = None
+    token: SecretStr | None = None
+    channel: str | None = Field(default=None, validate_default=True)
+    api_url: BaseUrl = "https://slack.com/api"
+    rate: Number = Field(default=1, gt=0)
+
+    @field_validator("channel")
+    @classmethod
+    def _one_way_in(cls, channel: str | None, info: ValidationInfo) -> str | None:
+        """Stands at the field, not at the model, so that it is told together with whatever else is wrong."""
+        if "webhook_url" not in info.data or "token" not in info.data:
+            return channel
+        if (info.data["webhook_url"] is None) == (info.data["token"] is None):
+            raise Invalid("needs either webhook_url, or token and channel")
+        if info.data["token"] is not None and channel is None:
+            raise Invalid("a bot token needs the channel to post to")
+        return channel
+
+
+class Subscription(Section):
+    name: Annotated[str, _NAME]
+    match: Match = Match()
+    when: Annotated[str, AfterValidator(lambda text: compile_when(text).text)] | None = None
+    since: Duration | None = Field(default=None, alias="from")
+    webhook: Webhook | None = None
+    slack: Slack | None = Field(default=None, validate_default=True)
+    alerts: bool = False
+
+    @field_validator("slack")
+    @classmethod
+    def _one_endpoint(cls, slack: Slack | None, info: ValidationInfo) -> Slack | None:
+        if "webhook" in info.data and (info.data["webhook"] is None) == (slack is None):
+            raise Invalid("needs exactly one endpoint: webhook or slack")
+        return slack
+
+
+class Config(Section):
+    data_dir: Path = Path(".changecast")
+    kafka: Kafka = Kafka()
+    providers: Providers = Providers(tmdb=Tmdb(), pbs=Pbs(), tvdb=Tvdb())
+    network: Network = Network()
+    delivery: Delivery = Delivery()
+    subscriptions: list[Subscription] = Field(default=[])

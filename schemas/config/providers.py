@@ -1,0 +1,117 @@
+"""The providers' sections: where each is reached, how often it is read, and how far back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.config.durations import Duration, Period, Since
+from schemas.config.fields import AccountName, BaseUrl, Count, Credential, Many, Number, Section, TypeNames, Watch
+
+
+def _seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def _hours(number: float) -> timedelta:
+    return timedelta(hours=number)
+
+
+class Provider(Section):
+    """What all providers share. `rate`: requests/s, of which enrichment has `enrichment_share`. `overlap`: how far a poll reaches
+    back behind the last one. `settle`: an entity is fetched no earlier than this after its newest event, since replicas lag.
+    `batch_budget`: how long a batch waits for fetches before it leaves them behind. `retry_budget`: how long an entity that fails is
+    asked for while the provider answers for others. `forbidden_recheck`: after this a 403 of a readable entity is asked once more."""
+
+    base_url: BaseUrl
+    rate: Number = Field(default=40, gt=0)
+    enrichment_share: Number = Field(default=0.7, gt=0, lt=1)
+    since: Since = _hours(24)
+    settle: Duration = _seconds(5)
+    batch_budget: Duration = _seconds(2)
+    retry_budget: Duration = _seconds(60)
+    forbidden_recheck: Duration = _seconds(900)
+    timeout: Period = _seconds(15)
+    max_body_bytes: Count = Field(default=32 * 1024 * 1024, gt=0)
+
+    @property
+    def configured(self) -> bool:
+        """Whether the credentials are there. A provider without them is not polled, and is named at the start."""
+        raise NotImplementedError
+
+
+class TmdbWatch(Section):
+    """For each kind: all that the lists name, none, or these ids, which are asked directly."""
+
+    movie: Watch = "all"
+    tv: Watch = "all"
+    person: Watch = "none"
+
+
+class Tmdb(Provider):
+    token: Credential = None
+    base_url: BaseUrl = "https://api.themoviedb.org/3"
+    interval: Period = _seconds(60)
+    overlap: Duration = _hours(24)
+    dedupe_window: Period = _hours(30 * 24)
+    watch: TmdbWatch = TmdbWatch()
+
+    @property
+    def configured(self) -> bool:
+        return self.token is not None
+
+
+class Pbs(Provider):
+    key: Credential = None
+    secret: Credential = None
+    base_url: BaseUrl = "https://media.services.pbs.org/api/v1"
+    interval: Period = _seconds(30)
+    overlap: Duration = _seconds(300)
+    reread: Duration = _hours(24)
+    reread_every: Period = _hours(1)
+    dedupe_window: Period = _hours(48)
+    types: TypeNames = "all"
+    rate: Number = Field(default=10, gt=0)
+
+    @property
+    def configured(self) -> bool:
+        return self.key is not None and self.secret is not None
+
+
+class Tvdb(Provider):
+    apikey: Credential = None
+    username: AccountName = None
+    userkey: Credential = None
+    base_url: BaseUrl = "https://api.thetvdb.com"
+    version: str = "3.0.0"
+    interval: Period = _seconds(300)
+    overlap: Duration = _hours(1)
+    reread: Duration = _hours(24)
+    reread_every: Period = _hours(1)
+    dedupe_window: Period = _hours(8 * 24)
+    languages: Annotated[list[str], Many] = Field(default=["en"])
+    rate: Number = Field(default=10, gt=0)
+
+    @property
+    def configured(self) -> bool:
+        return self.apikey is not None
+
+
+CREDENTIALS = {"tmdb": ("token",), "pbs": ("key", "secret"), "tvdb": ("apikey", "username", "userkey")}
+"""The keys whose variable may be unset: that provider then counts as not configured (TheTVDB needs no user)."""
+
+
+class Providers(Section):
+    tmdb: Tmdb | None = None
+    pbs: Pbs | None = None
+    tvdb: Tvdb | None = None
+
+    def named(self) -> dict[str, Tmdb | Pbs | Tvdb]:
+        """The providers that the config names, with or without credentials."""
+        every = {"tmdb": self.tmdb, "pbs": self.pbs, "tvdb": self.tvdb}
+        return {name: provider for name, provider in every.items() if provider is not None}
+
+    def configured(self) -> dict[str, Tmdb | Pbs | Tvdb]:
+        return {name: provider for name, provider in self.named().items() if provider.configured}

@@ -1,0 +1,75 @@
+"""`changecast config` and `changecast schema`, as an operator calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from ruamel.yaml import YAML
+
+from changecast.cli import run
+
+CONFIG = """\
+providers:
+  tmdb: {token: "${TMDB_TOKEN}"}
+  pbs: {key: k-hunter2, secret: s-hunter2}
+kafka: {sasl_plain_password: hunter2}
+subscriptions:
+  - {name: stills, webhook: {url: "https://user:hunter2@example.org", secret: "${SANDBOX_WEBHOOK_SECRET}", headers: {A: hunter2}}}
+  - {name: newsroom, match: {provider: pbs, entity: episod}, slack: {webhook_url: "https://example.org/hunter2"}}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("TMDB_TOKEN", raising=False)
+    monkeypatch.delenv("SANDBOX_WEBHOOK_SECRET", raising=False)
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "changecast.yaml"
+    file.write_text(CONFIG)
+    return file
+
+
+def test_check_says_who_is_polled_and_who_is_told(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "check"]) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines() == [
+        "changecast.yaml is good.",
+        "  provider      tmdb      not configured (TMDB_TOKEN is not set)",
+        "  provider      pbs       polled every 30s",
+        "  subscription  stills    to webhook",
+        "  subscription  newsroom  to slack",
+    ]
+    assert output.err.startswith("warning: changecast.yaml:7:53: subscriptions[1].match.entity: not one of the usual")
+
+
+def test_check_of_a_wrong_config_ends_with_78(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_text("kafka: {partitions: 0}")
+    assert run(["config", "check", "-c", str(path)]) == 78
+    assert capsys.readouterr().err == (
+        f"{path}:1:21: kafka.partitions: must be at least 1\n    1 | kafka: {{partitions: 0}}\n      |                     ^\n"
+    )
+
+
+def test_check_without_a_file_says_how_to_make_one(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.unlink()
+    assert run(["config", "check"]) == 78
+    assert "cp changecast.example.yaml changecast.yaml" in capsys.readouterr().err
+
+
+def test_show_fills_in_the_defaults_and_masks_the_secrets(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "show"]) == 0
+    output = capsys.readouterr().out
+    shown = YAML(typ="safe", pure=True).load(output)
+    assert shown["delivery"]["timeout"] == "15s"
+    assert shown["providers"]["pbs"]["key"] == "**********"
+    assert shown["subscriptions"][0]["webhook"]["url"] == "https://***@example.org"
+    assert "language" not in shown["subscriptions"][1]["match"]
+    assert "hunter2" not in output
+
+
+@pytest.mark.parametrize(("arguments", "name"), [([], "ChangeEvent"), (["change"], "ChangeEvent"), (["config"], "Config")])
+def test_schema_prints_the_json_schema(arguments: list[str], name: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["schema", *arguments]) == 0
+    assert orjson.loads(capsysbinary.readouterr().out)["title"] == name

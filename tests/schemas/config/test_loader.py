@@ -1,0 +1,224 @@
+"""What a good config comes to."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from schemas.config import Config, ConfigError, load_config, read_config
+from schemas.config.models import Slack, Subscription
+from tests.schemas.config.samples import SECRET, load, write
+
+EXAMPLE = Path(__file__).parents[3] / "changecast.example.yaml"
+SANDBOX = {
+    "SANDBOX_URL": "http://127.0.0.1:8484",
+    "SANDBOX_WEBHOOK_URL": "http://127.0.0.1:8484/webhook",
+    "SANDBOX_WEBHOOK_SECRET": SECRET,
+    "SANDBOX_SLACK_URL": "http://127.0.0.1:8484/slack",
+}
+
+
+def subscription(folder: Path, text: str) -> Subscription:
+    body = f"subscriptions: [{{name: a, webhook: {{url: 'http://x', secret: {SECRET}}}, {text}}}]"
+    return load(folder, body).subscriptions[0]
+
+
+def test_an_empty_file_names_all_providers_and_configures_none(tmp_path: Path) -> None:
+    config = load(tmp_path, "# nothing yet\n")
+    assert list(config.providers.named()) == ["tmdb", "pbs", "tvdb"]
+    assert config.providers.configured() == {}
+    assert config.subscriptions == []
+
+
+def test_no_providers_means_nothing_is_polled(tmp_path: Path) -> None:
+    assert load(tmp_path, "providers: {}").providers.named() == {}
+
+
+def test_a_section_without_a_value_counts_as_not_written(tmp_path: Path) -> None:
+    text = "kafka:\nproviders:\nnetwork:\ndelivery: {timeout: }\nsubscriptions:\n"
+    assert load(tmp_path, text) == load(tmp_path, "")
+
+
+def test_a_scalar_means_a_list_of_one(tmp_path: Path) -> None:
+    match = subscription(tmp_path, "match: {provider: tmdb, entity: episode, key: images, action: added, language: en}").match
+    assert (match.provider, match.entity, match.key, match.language) == (["tmdb"], ["episode"], ["images"], ["en"])
+    assert [str(action) for action in match.action or []] == ["added"]
+    assert load(tmp_path, "network: {allow: 10.0.0.0/8}").network.allow == [ipaddress.ip_network("10.0.0.0/8")]
+    assert load(tmp_path, "delivery: {retry_schedule: 1s}").delivery.retry_schedule == [timedelta(seconds=1)]
+
+
+@pytest.mark.parametrize(("written", "meant"), [("[en, null]", ["en", None]), ("null", [None]), ("no", ["no"]), ("[]", [])])
+def test_languages_may_be_none(tmp_path: Path, written: str, meant: list[str | None]) -> None:
+    assert subscription(tmp_path, f"match: {{language: {written}}}").match.language == meant
+    assert subscription(tmp_path, "match: {}").match.language is None
+
+
+def test_from_is_how_far_back_a_new_subscription_starts(tmp_path: Path) -> None:
+    assert subscription(tmp_path, "from: 24h").since == timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("36h", timedelta(hours=36)),
+        ("2025-01-21", datetime(2025, 1, 21, tzinfo=UTC)),
+        ("2025-01-21T04:46:31Z", datetime(2025, 1, 21, 4, 46, 31, tzinfo=UTC)),
+        ("'2025-01-21 06:46:31+02:00'", datetime(2025, 1, 21, 4, 46, 31, tzinfo=UTC)),
+    ],
+)
+def test_a_first_start_begins_a_while_ago_or_at_a_time(tmp_path: Path, written: str, meant: timedelta | datetime) -> None:
+    tmdb = load(tmp_path, f"providers: {{tmdb: {{since: {written}}}}}").providers.tmdb
+    assert tmdb is not None
+    assert tmdb.since == meant
+
+
+@pytest.mark.parametrize(("written", "meant"), [("all", "all"), ("none", "none"), ("550", [550]), ("[550, 551]", [550, 551])])
+def test_watch_is_all_none_or_ids(tmp_path: Path, written: str, meant: object) -> None:
+    tmdb = load(tmp_path, f"providers: {{tmdb: {{watch: {{movie: {written}}}}}}}").providers.tmdb
+    assert tmdb is not None
+    assert (tmdb.watch.movie, tmdb.watch.person) == (meant, "none")
+
+
+def test_types_are_all_or_names(tmp_path: Path) -> None:
+    for written, meant in (("all", "all"), ("asset", ["asset"]), ("[asset, episode]", ["asset", "episode"])):
+        pbs = load(tmp_path, f"providers: {{pbs: {{types: {written}}}}}").providers.pbs
+        assert pbs is not None
+        assert pbs.types == meant
+
+
+def test_paths_are_relative_to_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = write(Path("etc"), "data_dir: data\nkafka: {ssl_cafile: ca.pem, ssl_keyfile: /keys/k.pem}")
+    config = load_config(path, environ={})
+    assert config.data_dir == tmp_path / "etc" / "data"
+    assert (config.kafka.ssl_cafile, config.kafka.ssl_keyfile) == (tmp_path / "etc" / "ca.pem", Path("/keys/k.pem"))
+    assert load(tmp_path, "data_dir: /var/lib/changecast").data_dir == Path("/var/lib/changecast")
+
+
+def test_the_default_file_is_changecast_yaml_in_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "kafka: {partitions: 7}")
+    assert load_config(environ={}).kafka.partitions == 7
+
+
+def test_anchors_and_merges_save_writing(tmp_path: Path) -> None:
+    text = f"""\
+subscriptions:
+  - name: a
+    webhook: &hook {{url: "http://x/a", secret: {SECRET}, concurrency: 2}}
+  - name: b
+    webhook: {{<<: *hook, url: "http://x/b"}}
+"""
+    a, b = (each.webhook for each in load(tmp_path, text).subscriptions)
+    assert a is not None
+    assert b is not None
+    assert (b.url, b.concurrency, b.secret) == ("http://x/b", 2, a.secret)
+
+
+def test_yaml_is_read_as_version_1_2(tmp_path: Path) -> None:
+    config = load(tmp_path, "\ufeffdata_dir: yes\nkafka: {partitions: 010, embedded_port: 0x10, topic_prefix: 2001-01-01}")
+    assert (config.data_dir.name, config.kafka.partitions, config.kafka.embedded_port) == ("yes", 10, 16)
+    assert config.kafka.topic_prefix == "2001-01-01"
+
+
+def test_several_secrets_sign_side_by_side(tmp_path: Path) -> None:
+    ed25519 = "whsk_" + "A" * 43 + "="
+    text = f"subscriptions: [{{name: a, webhook: {{url: 'http://x', secret: [{SECRET}, {ed25519}]}}}}]"
+    webhook = load(tmp_path, text).subscriptions[0].webhook
+    assert webhook is not None
+    assert [secret.get_secret_value() for secret in webhook.secret] == [SECRET, ed25519]
+
+
+def test_slack_takes_an_incoming_webhook_or_a_bot_token() -> None:
+    assert Slack.model_validate({"webhook_url": "http://127.0.0.1:1/x"}).token is None
+    assert Slack.model_validate({"token": "xoxb-1", "channel": "C1"}).webhook_url is None
+
+
+def test_filters_that_look_like_a_slip_are_warnings(tmp_path: Path) -> None:
+    text = f"""\
+subscriptions:
+  - name: a
+    match: {{provider: pbs, entity: [episod, link], within: tmdb:series:1}}
+    webhook: {{url: 'http://x', secret: {SECRET}}}
+"""
+    warnings = [str(each).removeprefix(f"{tmp_path}/") for each in read_config(write(tmp_path, text), environ={}).warnings]
+    assert warnings == [
+        "changecast.yaml:3:37: subscriptions[0].match.entity[0]: not one of the usual entity types, so it may match nothing; "
+        'did you mean "episode"?',
+        "changecast.yaml:3:60: subscriptions[0].match.within: matches nothing: `provider` here is pbs only",
+    ]
+
+
+def test_the_example_works_as_it_ships() -> None:
+    loaded = read_config(EXAMPLE, environ=SANDBOX)
+    assert loaded.warnings == []
+    assert loaded.config.providers.configured() == {}
+    assert loaded.unset == {"tmdb": ("TMDB_TOKEN",), "pbs": ("PBS_KEY", "PBS_SECRET"), "tvdb": ("TVDB_APIKEY",)}
+    assert [each.name for each in loaded.config.subscriptions] == ["new-stills", "catalogue", "large-pictures", "newsroom"]
+    assert loaded.config.network.allow == [ipaddress.ip_network("127.0.0.0/8")]
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(["tmdb", "5s", "all", "${X}"])
+)
+KEYS = st.sampled_from(
+    [
+        *(
+            "data_dir",
+            "kafka",
+            "providers",
+            "tmdb",
+            "pbs",
+            "tvdb",
+            "token",
+            "watch",
+            "movie",
+            "network",
+            "allow",
+            "delivery",
+            "breaker",
+        ),
+        *("retry_schedule", "subscriptions", "name", "match", "provider", "language", "when", "from", "webhook", "url", "secret"),
+        *("headers", "slack", "channel", "rate", "interval", "since", "types"),
+    ]
+) | st.text(max_size=8)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=25
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=6))
+def test_any_mapping_is_a_config_or_a_list_of_problems(
+    tmp_path_factory: pytest.TempPathFactory, value: dict[str, object]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(value, file)
+    try:
+        assert isinstance(load_config(path, environ={}), Config)
+    except ConfigError as error:
+        assert error.problems
+        assert all(problem.line >= 1 and problem.column >= 1 and problem.message for problem in error.problems)
+        assert "pydantic" not in str(error)
+
+
+@given(st.text(max_size=60) | st.text(alphabet="ab:-[]{}'\"\n\t #&*!|>%@,?$.0", max_size=40))
+def test_any_text_is_a_config_or_a_list_of_problems(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "text.yaml"
+    path.write_bytes(text.encode(errors="surrogatepass"))
+    try:
+        assert isinstance(load_config(path, environ={}), Config)
+    except ConfigError as error:
+        assert str(error)
