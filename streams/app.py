@@ -56,6 +56,7 @@ class StreamsApp:
 
     def __init__(self, cluster: Cluster, data_dir: Path, providers: list[str], *, copies: int = 1) -> None:
         """`copies`: replication factor of the tables' changelogs. `data_dir` holds this worker's local stores, and no other's."""
+        data_dir.mkdir(parents=True, exist_ok=True)
         self._cluster = cluster
         self._copies = copies
         self.group = f"{cluster.topics.prefix}-streams"
