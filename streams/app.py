@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as faust_kafka
 from faust.types import TP
 
 from runtime.kafka import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
+from streams.deadlimit import TooManyDead
 from streams.lane import Lane
 from streams.output import TransactionalOutput
 from streams.pipeline import Pipeline, Place
@@ -89,6 +90,11 @@ class StreamsApp:
         if self._changelog is not None:
             await self._changelog.stop()
 
+    def positions(self) -> dict[TopicPartition, int]:
+        """The next offset of every partition in work."""
+        lanes = {TopicPartition(*tp): lane.position for tp, (lane, task) in self._lanes.items() if not task.done()}
+        return {tp: position for tp, position in lanes.items() if position is not None}
+
     def _settings(self, data_dir: Path) -> dict[str, Any]:
         settings = self._cluster.settings
         return {
@@ -145,7 +151,10 @@ class StreamsApp:
         return self._lanes[tp][0]
 
     def _lane_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (reason := task.exception()) is not None and not self.failed.done():
+        reason = None if task.cancelled() else task.exception()
+        if isinstance(reason, TooManyDead):
+            log.critical("%s has stopped, and what it has not taken waits in its topic: %s", task.get_name(), reason)
+        elif reason is not None and not self.failed.done():
             log.critical("%s: %r", task.get_name(), reason, exc_info=reason)
             self.failed.set_result(reason)
 

@@ -64,6 +64,12 @@ class Lane:
         self._waiting: deque[tuple[Any, Any]] = deque()
         self._wake = asyncio.Event()
         self._resumed = False
+        self._running = False
+
+    @property
+    def position(self) -> int | None:
+        """The next offset to be committed; None before the start and while the lane takes nothing in, which is no standstill."""
+        return self._output.next_offset if self._running and not self._work.full else None
 
     def add(self, event: Any, stream: Any) -> None:
         self._waiting.append((event, stream))
@@ -72,6 +78,7 @@ class Lane:
     async def run(self) -> None:
         await self._output.start()
         await self._work.start(self._wake)
+        self._running = True
         while True:
             await self._wake.wait()
             if len(self._waiting) < MAX_BATCH:

@@ -43,7 +43,7 @@ class TransactionalOutput:
         self._group = group
         self._tp = tp
         self._producer: AIOKafkaProducer | None = None
-        self._next_offset = 0
+        self.next_offset = 0
 
     async def start(self) -> None:
         transactional_id = f"{self._group}-{self._tp.topic}-{self._tp.partition}"
@@ -53,12 +53,12 @@ class TransactionalOutput:
         # after the start, which has settled what the last owner left open
         async with self._cluster.admin() as admin:
             committed = (await admin.list_consumer_group_offsets(self._group)).get(self._tp)
-        self._next_offset = max(committed.offset, 0) if committed else 0
+        self.next_offset = max(committed.offset, 0) if committed else 0
 
     def check_resumed_at(self, first_offset: int) -> None:
         """`first_offset`: of the first event handed over. Raises StaleTables when the group has committed beyond it."""
-        if self._next_offset > first_offset:
-            raise StaleTables(f"{self._tp}: committed up to {self._next_offset}, but handed {first_offset}")
+        if self.next_offset > first_offset:
+            raise StaleTables(f"{self._tp}: committed up to {self.next_offset}, but handed {first_offset}")
 
     async def stop(self) -> None:
         producer, self._producer = self._producer, None
@@ -67,7 +67,7 @@ class TransactionalOutput:
 
     def fresh(self, events: Iterable[Any]) -> list[Any]:
         """The events not covered by the committed offset, each offset once."""
-        expected, kept = self._next_offset, []
+        expected, kept = self.next_offset, []
         for event in events:
             if event.message.offset >= expected:
                 expected = event.message.offset + 1
@@ -85,4 +85,4 @@ class TransactionalOutput:
             if next_offset is not None:
                 await self._producer.send_offsets_to_transaction({self._tp: next_offset}, self._group)
         if next_offset is not None:
-            self._next_offset = next_offset
+            self.next_offset = next_offset

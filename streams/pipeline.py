@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +22,7 @@ from runtime.kafka import MAX_REQUEST_BYTES, Cluster
 from runtime.topics import read_to_end
 from schemas import dead
 from schemas.event import ChangeEvent, ObservedEvent
+from streams.deadlimit import DeadCount
 from streams.dedupe import first_sightings
 from streams.enrich import Enriched, Sighting, covered, enriched
 from streams.lane import Outcome
@@ -28,6 +30,7 @@ from streams.output import Record
 from streams.pending import Pending, Waiting, from_record, to_record
 from streams.reading import Answer, EntityReader, Failed
 from streams.snapshots import Snapshot, State
+from streams.sweep import Sweep
 from streams.tables import ChangelogTable, Write
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
 BATCH_BUDGET = timedelta(seconds=2)
+SWEEP_EVERY_S = 1.0
 _RECORD_OVERHEAD = 16 * 1024
 """Room for a record's key and headers beside its value."""
 
@@ -48,7 +52,9 @@ class Place:
     cluster: Cluster
     seen: ChangelogTable
     snapshots: ChangelogTable
+    dedupe_window: timedelta
     batch_budget: timedelta = BATCH_BUDGET
+    dead: DeadCount = field(default_factory=DeadCount)
 
 
 @dataclass
@@ -75,6 +81,8 @@ class Pipeline:
         self._answered: dict[str, Waiting] = {}
         self._wake = asyncio.Event()
         self._stream_time = 0
+        self._sweep = Sweep(place.seen, partition, f"{self._name}:".encode(), place.dedupe_window)
+        self._swept_at = time.monotonic()
 
     @property
     def full(self) -> bool:
@@ -115,8 +123,16 @@ class Pipeline:
             self._publish_answered(waiting, cycle)
         for waiting in touched.values():
             cycle.others += [self._defer(sighting) for sighting in waiting.defer()]
+        self._place.dead.check()
+        cycle.marks += self._sweep_now_and_then()
         records = [record for _, record in sorted(cycle.changes, key=lambda change: change[0])]
         return Outcome(records + cycle.others, [(self._place.seen, cycle.marks), (self._place.snapshots, cycle.snapshots)])
+
+    def _sweep_now_and_then(self) -> list[Write]:
+        if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
+            return []
+        self._swept_at = time.monotonic()
+        return self._sweep.step(self._stream_time)
 
     def _parse(self, events: Sequence[Any], cycle: _Cycle) -> list[Sighting]:
         sightings = []
@@ -128,6 +144,7 @@ class Pipeline:
                 cycle.others.append(self._dead(event.key, event.value, event.message.offset, "bad-event", reason))
             else:
                 sightings.append(sighting)
+                self._place.dead.count(dead=False)
                 self._stream_time = max(self._stream_time, int(sighting.event.time.timestamp() * 1000))
         return sightings
 
@@ -209,6 +226,7 @@ class Pipeline:
 
     def _dead(self, key: bytes | None, value: bytes | None, offset: int, reason: str, error: str) -> Record:
         log.warning("%s/%d at %d: %s; it is kept in %s", self._raw, self._partition, offset, error, self._topics.dead.name)
+        self._place.dead.count(dead=True)
         headers = dead.headers(reason=reason, error=error, topic=self._raw, partition=self._partition, offset=offset)
         return Record(self._topics.dead.name, key, value, headers)
 

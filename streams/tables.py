@@ -7,7 +7,7 @@ has them acknowledged by the broker before its transaction commits. Recovery, re
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -38,6 +38,16 @@ class ChangelogTable(Table[bytes, bytes]):
         """The key's value in a partition that this worker owns."""
         _turn_to(partition)
         return self.get(key) or None
+
+    def scan(self, partition: int, prefix: bytes, after: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
+        """Up to `limit` keys that begin with `prefix`, in order, from behind `after` on (empty: from the first)."""
+        found = 0
+        for key, value in self.data._db_for_partition(partition).items(from_key=max(prefix, after)):  # type: ignore[attr-defined]
+            if found == limit or not key.startswith(prefix):
+                return
+            if key != after:
+                found += 1
+                yield key, value
 
     def apply(self, partition: int, writes: Iterable[Write]) -> None:
         """Write to the local store of a partition that this worker owns."""

@@ -9,12 +9,15 @@ import asyncio
 import logging
 import os
 
+from aiokafka.errors import KafkaError
+
 from producers.registry import REGISTRY
 from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics, replication_factor
 from schemas.config import Config
 from streams.app import StreamsApp
+from streams.liveness import CHECK_EVERY_S, Stalled, Watchdog
 from streams.pipeline import Place
 from streams.reading import EntityReader, Patience
 
@@ -48,14 +51,16 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         limits = settings[name]
         patience = Patience(limits.settle, limits.retry_budget, limits.forbidden_recheck)
         reader = EntityReader(provider, patience)
-        app.places[name] = Place(provider, reader, cluster, app.seen, app.snapshots, limits.batch_budget)
+        app.places[name] = Place(provider, reader, cluster, app.seen, app.snapshots, limits.dedupe_window, limits.batch_budget)
     await app.start()
+    watching = asyncio.create_task(_watch(app, Watchdog(cluster)), name="watchdog")
     stopping = asyncio.ensure_future(stop.wait())
-    ends: list[asyncio.Future[object]] = [stopping, app.failed]  # type: ignore[list-item]
+    ends: list[asyncio.Future[object]] = [stopping, watching, app.failed]  # type: ignore[list-item]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    if app.failed.done():
+    if app.failed.done() or watching.done():
         logging.shutdown()
         os._exit(EXIT_FAILED_BATCH)
+    watching.cancel()
     try:
         async with asyncio.timeout(STOP_S):
             await app.stop()
@@ -65,3 +70,16 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         log.warning("Faust did not stop within %.0f s; nothing is lost by leaving now", STOP_S)
         logging.shutdown()
         os._exit(0)
+
+
+async def _watch(app: StreamsApp, watchdog: Watchdog) -> None:
+    """Returns when the worker stands still."""
+    while True:
+        await asyncio.sleep(CHECK_EVERY_S)
+        try:
+            await watchdog.check(app.positions())
+        except Stalled as reason:
+            log.critical("this worker stands still and ends, to be started again: %s", reason)
+            return
+        except KafkaError as error:
+            log.warning("progress can't be checked: %s", error)

@@ -43,7 +43,7 @@ class Partition:
         self.seen, self.snapshots = tables or (MemoryTable(), MemoryTable())
         self.cluster = Cluster.at("127.0.0.1:1")
         reader = EntityReader(provider, Patience(settle=timedelta(seconds=settle), forbidden_recheck=timedelta(0)))
-        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, timedelta(seconds=budget))
+        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, timedelta(days=30), timedelta(seconds=budget))
         self.pipeline = Pipeline(place, PARTITION)
         self.offset = 0
 

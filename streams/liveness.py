@@ -1,0 +1,78 @@
+"""Liveness is progress: a worker that is assigned events and does not commit them ends itself, and is started again.
+
+Seen after a broker restart: a Faust worker that is assigned its partitions, reports no error, and reads nothing more. An open port
+would not show it. What shows it is a record behind the committed offset that stays there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from runtime.clock import Clock, SystemClock
+from runtime.kafka import Cluster
+
+STALLED_AFTER_S = 60.0
+"""Longer than any cycle takes: the batch budget and a transaction's own time-outs come to less than half of it."""
+CHECK_EVERY_S = 5.0
+_PROBE_MS = 5_000
+
+
+class Stalled(Exception):
+    """A partition whose offset has not moved although there is something to read."""
+
+
+@dataclass
+class Progress:
+    """How long each partition's offset has stood still."""
+
+    after_s: float = STALLED_AFTER_S
+    _seen: dict[TopicPartition, tuple[int, float]] = field(default_factory=dict)
+
+    def suspects(self, offsets: Mapping[TopicPartition, int], now: float) -> list[TopicPartition]:
+        """The partitions whose offset has not moved for `after_s`; each is named again only after as long again."""
+        self._seen = {tp: seen for tp, seen in self._seen.items() if tp in offsets}
+        suspects = []
+        for tp, offset in offsets.items():
+            last, since = self._seen.get(tp, (None, now))
+            if offset != last:
+                self._seen[tp] = offset, now
+            elif now - since >= self.after_s:
+                self._seen[tp] = offset, now
+                suspects.append(tp)
+        return suspects
+
+
+class Watchdog:
+    """Asks the broker whether a partition that stands still has anything to read."""
+
+    def __init__(self, cluster: Cluster, progress: Progress | None = None, clock: Clock | None = None) -> None:
+        self._cluster = cluster
+        self._progress = progress or Progress()
+        self._clock = clock or SystemClock()
+
+    async def check(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """`offsets`: the next offset of each partition in work. Raises Stalled."""
+        suspects = self._progress.suspects(offsets, self._clock.monotonic())
+        if not suspects:
+            return
+        consumer = self._cluster.consumer(isolation="read_uncommitted", group_id=None)
+        await consumer.start()
+        try:
+            for tp in suspects:
+                if await _has_record_at(consumer, tp, offsets[tp]):
+                    raise Stalled(f"{tp.topic}/{tp.partition} stands at {offsets[tp]} with more to read")
+        finally:
+            await consumer.stop()
+
+
+async def _has_record_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> bool:
+    """Whether a record follows: the end offset alone would not tell, since it counts transaction markers."""
+    consumer.assign([tp])
+    end = (await consumer.end_offsets([tp]))[tp]
+    if offset >= end:
+        return False
+    consumer.seek(tp, offset)
+    return bool(await consumer.getmany(tp, timeout_ms=_PROBE_MS, max_records=1))

@@ -1,0 +1,45 @@
+"""Forgetting ids that no poll will bring again: a slow walk over one provider's marks in one partition.
+
+A mark's age is measured in the feed's own time, not the wall clock: after three days of a provider's outage nothing has expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Protocol
+
+from streams.dedupe import Mark
+from streams.tables import Write
+
+STEP = 2_000
+"""Marks looked at in one step, a few milliseconds. A million marks are walked through in 500 steps."""
+
+
+class Scannable(Protocol):
+    def scan(self, partition: int, prefix: bytes, after: bytes, limit: int) -> Iterable[tuple[bytes, bytes]]:
+        """Up to `limit` keys with the prefix, in order, from behind `after` on."""
+
+
+class Sweep:
+    """Walks round and round over the marks whose keys begin with `prefix`."""
+
+    def __init__(self, table: Scannable, partition: int, prefix: bytes, window: timedelta) -> None:
+        self._table = table
+        self._partition = partition
+        self._prefix = prefix
+        self._window_ms = int(window / timedelta(milliseconds=1))
+        self._after = b""
+        self._walked = 0
+        self.entries: int | None = None
+
+    def step(self, stream_time: int) -> list[Write]:
+        """The marks to delete among the next ones. `stream_time` in ms: how far the provider's events have come."""
+        rows = list(self._table.scan(self._partition, self._prefix, self._after, STEP))
+        expired = [Write(key, None) for key, value in rows if Mark.unpack(value).seen_at < stream_time - self._window_ms]
+        self._walked += len(rows) - len(expired)
+        if len(rows) == STEP:
+            self._after = rows[-1][0]
+        else:
+            self._after, self.entries, self._walked = b"", self._walked, 0
+        return expired

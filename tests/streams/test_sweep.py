@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.dedupe import Mark
+from streams.sweep import STEP, Sweep
+
+DAY = 86_400_000
+
+
+class Rows:
+    """A partition's marks in memory."""
+
+    def __init__(self, rows: dict[bytes, bytes]) -> None:
+        self.rows = rows
+
+    def scan(self, partition, prefix, after, limit):
+        return [(key, self.rows[key]) for key in sorted(self.rows) if key.startswith(prefix) and key > after][:limit]
+
+    def apply(self, writes):
+        for write in writes:
+            del self.rows[write.key]
+
+
+def test_a_mark_is_forgotten_when_the_feed_is_past_its_window_and_not_by_the_wall_clock():
+    table = Rows({b"pbs:1": Mark(1, seen_at=0).pack()})
+    sweep = Sweep(table, 0, b"pbs:", timedelta(days=2))
+    assert sweep.step(stream_time=2 * DAY) == []
+    assert [write.key for write in sweep.step(stream_time=2 * DAY + 1)] == [b"pbs:1"]
+
+
+def test_other_providers_marks_are_not_touched():
+    table = Rows({b"pbs:1": Mark(1, 0).pack(), b"tmdb:1": Mark(1, 0).pack(), b"__faust": b"17"})
+    assert [write.key for write in Sweep(table, 0, b"tmdb:", timedelta(0)).step(stream_time=DAY)] == [b"tmdb:1"]
+
+
+@given(st.lists(st.integers(0, 3), max_size=50))
+def test_a_walk_around_forgets_all_that_is_old_and_nothing_else(ages):
+    table = Rows({b"pbs:%04d" % n: Mark(n, seen_at=age * DAY).pack() for n, age in enumerate(ages)})
+    sweep = Sweep(table, 0, b"pbs:", timedelta(days=1))
+    table.apply(sweep.step(stream_time=3 * DAY))
+    assert sorted(Mark.unpack(value).seen_at for value in table.rows.values()) == sorted(a * DAY for a in ages if a >= 2)
+    assert sweep.entries == len(table.rows)
+
+
+def test_a_large_table_is_walked_in_steps():
+    table = Rows({b"pbs:%07d" % n: Mark(n, seen_at=0).pack() for n in range(2 * STEP + 10)})
+    sweep = Sweep(table, 0, b"pbs:", timedelta(0))
+    sizes = []
+    for _ in range(3):
+        writes = sweep.step(stream_time=DAY)
+        table.apply(writes)
+        sizes.append(len(writes))
+    assert sizes == [STEP, STEP, 10]
