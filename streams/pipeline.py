@@ -209,7 +209,11 @@ class Pipeline:
 
     def _publish(self, taken: Sequence[Sighting], deferred: int, result: Enriched, cycle: _Cycle) -> None:
         for sighting, change in zip(taken, result.events, strict=True):
-            cycle.changes.append((sighting.offset, self._record(sighting, change)))
+            record = self._record(sighting, change)
+            if record.topic == self._topics.dead.name:
+                # not published, so a replay of it is no repeat
+                cycle.marks.append(Write(sighting.id.encode(), None))
+            cycle.changes.append((sighting.offset, record))
         cycle.others += [Record(self._deferred, sighting.id.encode(), None) for sighting in taken[:deferred]]
         if result.snapshot is not None:
             cycle.snapshots.append(result.snapshot)

@@ -1,0 +1,124 @@
+"""`changecast dead`: what could not be processed or delivered, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from changecast.dead import Dead
+    from runtime.kafka import Cluster
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _places(function: _F) -> _F:
+    """The options that say which Kafka is meant."""
+    function = click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of the config's.")(function)
+    return click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")(
+        function
+    )
+
+
+@click.group(
+    "dead",
+    short_help="List, show or replay what could not be processed.",
+    epilog="""\b
+    Examples:
+      changecast dead list
+      changecast dead list --reason bad-event
+      changecast dead show 2/17
+      changecast dead replay 2/17
+      changecast dead replay --reason bad-event""",
+)
+def command() -> None:
+    """What could not be processed or delivered is kept for 30 days, as it came, with the reason.
+
+    A record is named by its partition and offset in the dead topic, as 2/17."""
+
+
+@command.command("list")
+@_places
+@click.option("--reason", help="Only these, as no-entity-id.")
+def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> None:
+    """One line a record: its name, when, why, where it came from, what it is about."""
+    from rich.console import Console
+    from rich.table import Table
+
+    records = _read(_cluster(config, data_dir), reason)
+    if not records:
+        click.echo("Nothing is dead." if reason is None else f"Nothing is dead for the reason {reason}.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("record", "when (UTC)", "reason", "from", "about", "error"):
+        table.add_column(column, overflow="fold" if column == "error" else "ellipsis", no_wrap=column != "error")
+    for dead in records:
+        table.add_row(dead.place, f"{dead.at:%m-%d %H:%M:%S}", dead.reason, dead.origin, dead.subject, dead.error)
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@command.command("show")
+@_places
+@click.argument("record")
+def show(config: Path | None, data_dir: Path | None, record: str) -> None:
+    """All that is known of one RECORD, and its bytes as they came."""
+    (dead,) = _named(_cluster(config, data_dir), (record,))
+    click.echo(
+        f"at      {dead.at.isoformat(timespec='seconds')}\nfrom    {dead.origin}\nreason  {dead.reason}\nerror   {dead.error}"
+    )
+    click.echo(f"key     {dead.subject}\n")
+    click.echo(dead.value or b"")
+
+
+@command.command("replay")
+@_places
+@click.argument("records", nargs=-1)
+@click.option("--reason", help="All with this reason.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be put back.")
+def replay(config: Path | None, data_dir: Path | None, records: tuple[str, ...], reason: str | None, dry_run: bool) -> None:
+    """Put RECORDS back into the topics they came from, byte for byte: after a mistake has been mended."""
+    from changecast.dead import replay as put_back
+
+    if bool(records) == (reason is not None):
+        raise click.UsageError("name either records, as 2/17, or a --reason")
+    cluster = _cluster(config, data_dir)
+    chosen = _named(cluster, records) if records else _read(cluster, reason)
+    for dead in chosen:
+        if (obstacle := dead.why_not_replayable(cluster)) is not None:
+            raise click.ClickException(f"{dead.place} can't be put back: {obstacle}")
+    if not dry_run and chosen:
+        asyncio.run(put_back(cluster, chosen))
+    for dead in chosen:
+        click.echo(f"{dead.place}  {dead.subject}  {'would go' if dry_run else 'went'} back to {dead.origin.split('/')[0]}")
+    click.echo(f"{len(chosen)} {'to put' if dry_run else 'put'} back.")
+
+
+def _cluster(config: Path | None, data_dir: Path | None) -> Cluster:
+    from changecast.operating import NotRunning, operating
+
+    try:
+        return operating(config, data_dir).cluster
+    except NotRunning as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _read(cluster: Cluster, reason: str | None) -> list[Dead]:
+    from changecast.dead import read_dead
+
+    async def read() -> list[Dead]:
+        return [dead async for dead in read_dead(cluster) if reason in (None, dead.reason)]
+
+    return sorted(asyncio.run(read()), key=lambda dead: dead.at)
+
+
+def _named(cluster: Cluster, names: tuple[str, ...]) -> list[Dead]:
+    found = {dead.place: dead for dead in _read(cluster, None)}
+    for name in names:
+        if name not in found:
+            raise click.ClickException(f"there is no dead record {name}: `changecast dead list` names those that there are")
+    return [found[name] for name in names]

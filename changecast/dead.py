@@ -1,0 +1,77 @@
+"""The dead topic, for operators: what stands in it, and putting it back where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiokafka import ConsumerRecord
+
+from runtime.kafka import Cluster
+from runtime.topics import read_to_end
+from schemas import dead
+
+
+@dataclass(frozen=True)
+class Dead:
+    """A record of the dead topic. `place` names it: its partition and offset there, as `2/17`."""
+
+    place: str
+    at: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str]
+
+    @property
+    def reason(self) -> str:
+        return self.headers.get(dead.REASON, "")
+
+    @property
+    def error(self) -> str:
+        return self.headers.get(dead.ERROR, "")
+
+    @property
+    def subject(self) -> str:
+        return (self.key or b"").decode("utf-8", "replace")
+
+    @property
+    def origin(self) -> str:
+        """`changecast.raw.tmdb/2 at 170`, or a feed as `tmdb:movie`."""
+        topic = self.headers.get(dead.ORIGIN_TOPIC, "")
+        if dead.ORIGIN_OFFSET not in self.headers:
+            return topic
+        return f"{topic}/{self.headers[dead.ORIGIN_PARTITION]} at {self.headers[dead.ORIGIN_OFFSET]}"
+
+    def why_not_replayable(self, cluster: Cluster) -> str | None:
+        """Why this can't be put back, with the way that there is instead; None where it can."""
+        topic = self.headers.get(dead.ORIGIN_TOPIC, "")
+        if dead.SUBSCRIPTION in self.headers:
+            return "it is a delivery: `changecast deliveries retry` sends it again"
+        if not topic.startswith(f"{cluster.topics.prefix}.raw."):
+            return f"it came from the feed {topic}, not from a topic: `changecast provider backfill` reads the feed again"
+        return None
+
+
+async def read_dead(cluster: Cluster) -> AsyncIterator[Dead]:
+    """Everything in the dead topic, each partition in order."""
+    async for record in read_to_end(cluster, cluster.topics.dead.name):
+        yield _dead(record)
+
+
+async def replay(cluster: Cluster, records: Sequence[Dead]) -> None:
+    """Put the records back into the topics they came from, byte for byte, all or none. They must be replayable."""
+    producer = cluster.transactional_producer(f"{cluster.topics.prefix}-dead-replay")
+    async with producer, producer.transaction():
+        for record in records:
+            await producer.send(record.headers[dead.ORIGIN_TOPIC], record.value, key=record.key)
+
+
+def _dead(record: ConsumerRecord) -> Dead:
+    return Dead(
+        place=f"{record.partition}/{record.offset}",
+        at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        key=record.key,
+        value=record.value,
+        headers={name: value.decode("utf-8", "replace") for name, value in record.headers},
+    )

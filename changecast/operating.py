@@ -1,0 +1,58 @@
+"""What an operator's command works on: the config as the running program uses it, and the Kafka that it runs on.
+
+`up` hands its decisions to its workers in their environment. A command typed in another terminal has none of that, and must come to
+the same answers: that the sandbox is watched, where its data is, which port the embedded broker took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from changecast.kafka import status
+from changecast.sandbox.credentials import environment as sandbox_environment
+from changecast.sandbox.credentials import new_webhook_secret
+from changecast.up.plan import SANDBOX_FOLDER, SANDBOX_VARIABLE, last_sandbox_port, nothing_configured, watching_sandbox
+from changecast.up.plan import config_of_worker as config_by_environment
+from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
+from schemas.config import Config, read_config
+
+
+class NotRunning(Exception):
+    """There is no Kafka to look at. The message says how to start one."""
+
+
+@dataclass(frozen=True)
+class Operating:
+    config: Config
+    cluster: Cluster
+
+
+def operating_config(path: Path | None, data_dir: Path | None = None) -> Config:
+    """The config that `up` would run with, without starting or writing anything. Raises ConfigError."""
+    if os.environ.get(SANDBOX_VARIABLE):
+        return config_by_environment(path)
+    stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret())
+    config = read_config(path, environ={**stand_ins, **os.environ}).config
+    root = (data_dir or config.data_dir).absolute()
+    if not nothing_configured(config):
+        return config.model_copy(update={"data_dir": root})
+    folder = root / SANDBOX_FOLDER
+    url = f"http://127.0.0.1:{last_sandbox_port(folder)}"
+    return watching_sandbox(config, url).model_copy(update={"data_dir": folder})
+
+
+def operating(path: Path | None, data_dir: Path | None = None) -> Operating:
+    """The config and a cluster that answers. Raises ConfigError and NotRunning."""
+    config = operating_config(path, data_dir)
+    if config.kafka.bootstrap_servers is not None or os.environ.get(BOOTSTRAP_VARIABLE):
+        return Operating(config, Cluster(config.kafka))
+    broker = asyncio.run(status(config.data_dir))
+    if broker is None or not broker.answers:
+        raise NotRunning(
+            f"no Kafka runs for {config.data_dir}: start it with `changecast up`, or alone with `changecast kafka start`; "
+            "for a cluster elsewhere set kafka.bootstrap_servers"
+        )
+    return Operating(config, Cluster(config.kafka, broker.process.address))

@@ -1,0 +1,187 @@
+"""What is to be run: the config as it counts here, and whether the built-in sandbox stands in for the providers.
+
+`up` decides, and hands its decisions on in the environment, so that each worker comes to the same config.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from changecast.sandbox.credentials import environment as sandbox_environment
+from changecast.sandbox.credentials import load_environment, new_webhook_secret, sandbox_providers
+from schemas.config import Config, Loaded, Providers, read_config, references
+from schemas.config.loader import DEFAULT_PATH
+
+DATA_DIR_VARIABLE = "CHANGECAST_DATA_DIR"
+"""The data directory that `up` chose for its workers."""
+SANDBOX_VARIABLE = "CHANGECAST_SANDBOX"
+"""`providers` when those of the sandbox stand in for the config's, `receiver` when only its webhook and Slack are used. Where the
+sandbox is, SANDBOX_URL says."""
+
+SANDBOX_FOLDER = "sandbox"
+"""Below the data directory: what was learnt from made-up providers never mixes with the real."""
+SANDBOX_PREFIX = "sandbox"
+"""Put behind the topic prefix on a cluster that is not ours alone, for the same reason."""
+_USUAL_SANDBOX_PORT = 8787
+_PORT_FILE = "port"
+_LOOPBACK = ipaddress.ip_network("127.0.0.1/32")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A sandbox that is to be run: its port, its folder, and the variables by which configs refer to it."""
+
+    port: int
+    data_dir: Path
+    variables: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.variables["SANDBOX_URL"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`config` as the parts are to use it; `root` is the data directory before the sandbox got one of its own. `watches_sandbox`:
+    the providers are the sandbox's."""
+
+    path: Path
+    root: Path
+    config: Config
+    sandbox: Sandbox | None
+    watches_sandbox: bool
+    remarks: tuple[str, ...]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the workers need to come to the same config."""
+        environment = {DATA_DIR_VARIABLE: str(self.config.data_dir)}
+        if self.sandbox is not None:
+            environment |= self.sandbox.variables
+            environment[SANDBOX_VARIABLE] = "providers" if self.watches_sandbox else "receiver"
+        return environment
+
+
+def make_plan(path: Path | None, data_dir: Path | None = None) -> Plan:
+    """Read the config (default: changecast.yaml here) and decide. Raises ConfigError; makes the sandbox's secret when it is needed."""
+    path = path or DEFAULT_PATH
+    refers = any(name.startswith("SANDBOX_") for name in references(path))
+    # the secret lies in the data directory, which only the config tells: it is read with stand-ins first
+    stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret()) if refers else {}
+    loaded = read_config(path, environ={**os.environ, **stand_ins})
+    root = (data_dir or loaded.config.data_dir).absolute()
+    watches = nothing_configured(loaded.config)
+    sandbox = None
+    if refers or watches:
+        folder = root / SANDBOX_FOLDER
+        port = sandbox_port(folder)
+        sandbox = Sandbox(port, folder, load_environment(folder, port))
+        loaded = read_config(path, environ={**os.environ, **sandbox.variables})
+    config = loaded.config.model_copy(update={"data_dir": root})
+    if sandbox is not None and watches:
+        config = watching_sandbox(config, sandbox.url).model_copy(update={"data_dir": sandbox.data_dir})
+    elif sandbox is not None:
+        config = allowing_loopback(config)
+    remarks = (*_remarks(loaded, watches), *(str(warning) for warning in loaded.warnings))
+    return Plan(path, root, config, sandbox, watches, remarks)
+
+
+def with_free_port(plan: Plan) -> Plan:
+    """The same plan, on another port where the sandbox's has been taken since."""
+    if plan.sandbox is None or _is_free(plan.sandbox.port):
+        return plan
+    return make_plan(plan.path, plan.root)
+
+
+def config_of_worker(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The config for one part: as the file says, with what `up` decided where it was `up` that started the part."""
+    config = read_config(path, environ=environ).config
+    match environ.get(SANDBOX_VARIABLE):
+        case "providers":
+            config = watching_sandbox(config, environ["SANDBOX_URL"])
+        case "receiver":
+            config = allowing_loopback(config)
+    if data_dir := environ.get(DATA_DIR_VARIABLE):
+        config = config.model_copy(update={"data_dir": Path(data_dir)})
+    return config
+
+
+def nothing_configured(config: Config) -> bool:
+    """Whether providers are named and none has its credentials. `providers: {}` names none, and means it."""
+    return bool(config.providers.named()) and not config.providers.configured()
+
+
+def watching_sandbox(config: Config, url: str) -> Config:
+    """The config with the sandbox's providers, on topics of their own where the cluster may hold real ones."""
+    kafka = config.kafka
+    if kafka.bootstrap_servers is not None:
+        kafka = kafka.model_copy(update={"topic_prefix": f"{kafka.topic_prefix}.{SANDBOX_PREFIX}"})
+    providers = Providers.model_validate(sandbox_providers(url))
+    return allowing_loopback(config).model_copy(update={"providers": providers, "kafka": kafka})
+
+
+def allowing_loopback(config: Config) -> Config:
+    """The sandbox's receiver is on this machine, which deliveries may not reach unless it is allowed."""
+    network = config.network.model_copy(update={"allow": [*config.network.allow, _LOOPBACK]})
+    return config.model_copy(update={"network": network})
+
+
+def _remarks(loaded: Loaded, watches: bool) -> list[str]:
+    """What the reader should know about providers without credentials."""
+    missing = [name for name, provider in loaded.config.providers.named().items() if not provider.configured]
+    if watches:
+        names = [name for provider in missing for name in loaded.unset.get(provider, ())]
+        why = f" ({_listed(names)} not set)" if names else ""
+        return [f"No provider is configured{why}: watching the built-in sandbox."]
+    return [
+        f"{provider} is not configured, and not polled"
+        + (f": {_listed(loaded.unset[provider])} not set." if loaded.unset.get(provider) else ": it has no credential.")
+        for provider in missing
+    ]
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    """`A is`, `A and B are`, `A, B and C are`."""
+    unique = list(dict.fromkeys(names))
+    if len(unique) == 1:
+        return f"{unique[0]} is"
+    return f"{', '.join(unique[:-1])} and {unique[-1]} are"
+
+
+def sandbox_port(folder: Path) -> int:
+    """The port of the last time, else the usual one, else any that is free: addresses of pictures hold it, and a picture whose
+    address has changed is a change."""
+    candidates = (last_sandbox_port(folder), _USUAL_SANDBOX_PORT, _free_port())
+    port = next(port for port in candidates if _is_free(port))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _PORT_FILE).write_text(str(port))
+    return port
+
+
+def last_sandbox_port(folder: Path) -> int:
+    """The port that the sandbox of this folder was given last; the usual one where there was none."""
+    note = folder / _PORT_FILE
+    said = note.read_text() if note.exists() else ""
+    return int(said) if said.isdecimal() else _USUAL_SANDBOX_PORT
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
