@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from schemas.cursor import Cursor
 from schemas.event import Change, Entity, Image, ObservedEvent
@@ -48,8 +48,20 @@ class Feed(Protocol):
         """Read from the cursor (None: the first start) up to now. Each page must leave a cursor from which nothing is lost:
         resume on the last item rather than behind it, where the two can't be told apart; dedupe drops the repeat.
 
+        A poll that may last longer than the interval (an outage is walked) reads what is newest in between, or ends after the
+        interval and goes on in the next poll: the newest changes wait no longer than one interval more than usual.
+        Memory: no more than one window's or list's ids and one page's events at a time.
+
         Raises ProviderUnavailable, CredentialsRejected or BadResponse when the rest can't be had now.
         """
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A feed that has something to tell about itself, beside how far it has been read."""
+
+    def statistics(self) -> Mapping[str, float]:
+        """Names and numbers for the status; `sweep_age_s` is the age of a sweep in seconds."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,8 @@ class Fetched:
 
     `fields`: plain fields by name, volatile ones left out. `members`: things that belong to the entity and have an identity
     of their own, as {"episodes": {"184602": {…}}}: they are added, updated and deleted one by one. `images` by path.
-    `partial`: parents, or pictures that are not compared, could not be had; what is compared is always whole.
+    `partial`: something could not be had or read; what is missing then is taken to be as it was, not deleted.
+    A field in another language than the first has it in its name: `overview@de`.
     `comparable` is False where the provider names the changes itself (TMDB): nothing is diffed or kept then.
     """
 
@@ -82,7 +95,11 @@ class Refused:
 
 
 class Provider(Protocol):
-    """A provider, polled by the producers worker and asked for entities by the streams workers."""
+    """A provider, polled by the producers worker and asked for entities by the streams workers.
+
+    It is made of its settings, a request budget and a clock (see `registry.py`). A first start begins at `settings.since`, and
+    "now" is what the clock says: a range is read again by a first start at its beginning with a clock that stands at its end.
+    """
 
     name: str
 

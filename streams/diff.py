@@ -9,6 +9,8 @@ from schemas.event import ENTITY_KEY, Action, Change
 from streams.snapshots import State
 
 IMAGES_KEY = "images"
+LANGUAGE_MARK = "@"
+"""`overview@de` is the field `overview` in German: a change of it has the key `overview` and the language `de`."""
 VOLATILE_IMAGE_FIELDS = frozenset({"vote_average", "vote_count"})
 """They move with every visitor's vote: no news, and no cause to wake a subscriber."""
 
@@ -33,7 +35,8 @@ def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
     for key in sorted({*before, *after}):
         old, new = before.get(key), after.get(key)
         if old != new:
-            yield Change(key=key, action=_action(key in before, key in after), before=old, after=new)
+            name, _, language = key.partition(LANGUAGE_MARK)
+            yield Change(key=name, action=_action(key in before, key in after), language=language or None, before=old, after=new)
 
 
 def _members(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> Iterator[Change]:

@@ -39,7 +39,8 @@ class Enriched:
 
 def covered(provider: Provider, sightings: Sequence[Sighting], state: State) -> Enriched:
     """Events that are older than the last state by more than the settling margin: it holds them already, and nothing differs."""
-    return Enriched([assemble.read(provider, sighting.event, state, []) for sighting in sightings])
+    observed = [sighting.event for sighting in sightings]
+    return Enriched([assemble.read(provider, event, state, event.data.changes) for event in observed])
 
 
 def enriched(provider: Provider, sightings: Sequence[Sighting], before: State | None, answer: Answer) -> Enriched:
@@ -64,19 +65,22 @@ def _compared(
     provider: Provider, observed: list[ObservedEvent], before: State | None, fetched: Fetched, position: int
 ) -> Enriched:
     after = State.of(fetched)
+    if fetched.partial and before is not None:
+        after = after.filled_from(before)
     first, *later = observed
     changes = _changes(first, before, after)
     events = [
         assemble.read(provider, first, after, changes, baseline=before is None, partial=fetched.partial),
-        *(assemble.read(provider, event, after, [], partial=fetched.partial) for event in later),
+        *(assemble.read(provider, event, after, event.data.changes, partial=fetched.partial) for event in later),
     ]
     return Enriched(events, _snapshot(first, Snapshot(position, after, before)))
 
 
 def _changes(first: ObservedEvent, before: State | None, after: State) -> list[Change]:
+    """What differs, behind what the event itself brings: a resync is told even where nothing differs."""
     if before is None:
         return appearance(first.data.action, first.data.updated_fields, after)
-    return differences(before, after)
+    return [*first.data.changes, *differences(before, after)]
 
 
 def _refused(observed: list[ObservedEvent], before: State | None, answer: Refused, position: int) -> Enriched:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,17 @@ class State:
     @classmethod
     def of(cls, fetched: Fetched) -> State:
         return cls(fetched.entity, fetched.fetched_at, fetched.fields, fetched.members, fetched.images, fetched.primary_image)
+
+    def filled_from(self, before: State) -> State:
+        """This state with what it lacks taken from the one before: of a partial answer, what is missing has not been deleted."""
+        return replace(
+            self,
+            fields={**before.fields, **self.fields},
+            members={
+                key: {**before.members.get(key, {}), **self.members.get(key, {})} for key in {*before.members, *self.members}
+            },
+            images={**before.images, **self.images},
+        )
 
     def document(self) -> dict[str, Any]:
         """The state as a JSON object: `before` of a deletion."""

@@ -91,3 +91,8 @@ def test_the_first_sight_of_an_entity_names_the_fields_that_the_provider_names()
 def test_the_first_sight_of_an_entity_without_named_fields_is_a_change_of_the_entity():
     (change,) = appearance(Action.CREATED, [], state())
     assert (change.key, change.action) == ("entity", Action.CREATED)
+
+
+def test_a_field_in_another_language_is_a_change_of_the_field_in_that_language():
+    (change,) = differences(state({"overview@de": "alt"}), state({"overview@de": "neu"}))
+    assert (change.key, change.language, change.before, change.after) == ("overview", "de", "alt", "neu")

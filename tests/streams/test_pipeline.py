@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -229,3 +229,17 @@ async def test_an_entity_with_nothing_to_fetch_is_skipped(provider):
     provider.answers["1"] = None
     (event,) = changes(await Partition(provider).feed(pbs(1)))
     assert event.data.enrichment.status == "skipped"
+
+
+async def test_what_a_partial_answer_lacks_is_not_deleted_and_not_added_again_later(provider):
+    whole = show("Nature", BEGINNING + timedelta(seconds=2), images=[image("/a.jpg")], status="on air")
+    provider.answers["1"] = whole
+    partition = Partition(provider)
+    await partition.feed(pbs(1))
+    provider.answers["1"] = replace(show("Nature II", BEGINNING + timedelta(seconds=11)), partial=True)
+    (partial,) = changes(await partition.feed(pbs(10)))
+    provider.answers["1"] = replace(whole, fields={**whole.fields, "title": "Nature II"}, fetched_at=LATER)
+    (later,) = changes(await partition.feed(pbs(20)))
+    assert [change.key for change in partial.data.changes] == ["title"]
+    assert partial.data.enrichment.status == "partial"
+    assert later.data.changes == []

@@ -1,0 +1,57 @@
+"""PBS Media Manager: the changelog polled, and the entities it names fetched with their parents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from producers.interface import Feed, Fetched, Refused
+from producers.pbs.client import PbsClient
+from producers.pbs.document import image_at
+from producers.pbs.fetch import Fetcher
+from producers.pbs.poll import ChangelogFeed
+from runtime.clock import Clock, SystemClock
+from runtime.http import ProviderHttp
+from runtime.rate import RateLimit
+from schemas.config import Pbs
+from schemas.event import Change, Entity, Image
+
+
+class PbsProvider:
+    """Media Manager as a provider. One feed, `changelog`; HTTP Basic with the key and the secret of the settings."""
+
+    name = "pbs"
+
+    def __init__(self, settings: Pbs, rate: RateLimit, clock: Clock | None = None) -> None:
+        if settings.key is None or settings.secret is None:
+            raise ValueError("providers.pbs needs both key and secret")
+        clock = clock or SystemClock()
+        self._client = PbsClient(
+            ProviderHttp(
+                settings.base_url,
+                rate=rate,
+                timeout_s=settings.timeout.total_seconds(),
+                max_body_bytes=settings.max_body_bytes,
+                auth=(settings.key.get_secret_value(), settings.secret.get_secret_value()),
+                clock=clock,
+            )
+        )
+        self._fetcher = Fetcher(self._client, clock)
+        self.feeds: tuple[Feed, ...] = (ChangelogFeed(self._client, settings, clock),)
+
+    async def fetch(self, entity: Entity) -> Fetched | Refused | None:
+        """The entity's document now. None for what has no document of its own: a changed image, link or availability."""
+        return await self._fetcher.fetch(entity)
+
+    def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
+        """The picture that an `images` change names by its path; made from the path when the document has it no longer."""
+        if change.key != "images":
+            return []
+        named = [value.get("path") for value in (change.after, change.before) if isinstance(value, dict)]
+        paths = [change.native_id, *named]
+        path = next((path for path in paths if path), None)
+        if path is None:
+            return []
+        return [images.get(path) or image_at(path)]
+
+    async def aclose(self) -> None:
+        await self._client.aclose()

@@ -1,0 +1,56 @@
+"""TheTVDB, API version 2: the feed of updated series, and each of them fetched with its episodes, actors and images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from producers.interface import Feed, Fetched, Refused
+from producers.tvdb.client import TvdbClient, accept
+from producers.tvdb.document import image_at, pictured_paths
+from producers.tvdb.fetch import Fetcher
+from producers.tvdb.login import Login, Session
+from producers.tvdb.poll import UpdatedFeed
+from runtime.clock import Clock, SystemClock
+from runtime.http import ProviderHttp
+from runtime.rate import RateLimit
+from schemas.config import Tvdb
+from schemas.event import Change, Entity, Image
+
+
+class TvdbProvider:
+    """TheTVDB as a provider. One feed, `updated`; all requests share one login."""
+
+    name = "tvdb"
+
+    def __init__(self, settings: Tvdb, rate: RateLimit, clock: Clock | None = None) -> None:
+        if settings.apikey is None:
+            raise ValueError("providers.tvdb needs an apikey")
+        clock = clock or SystemClock()
+        http = ProviderHttp(
+            settings.base_url,
+            rate=rate,
+            timeout_s=settings.timeout.total_seconds(),
+            max_body_bytes=settings.max_body_bytes,
+            headers={"Accept": accept(settings.version)},
+            clock=clock,
+        )
+        login = Login(
+            apikey=settings.apikey.get_secret_value(),
+            username=settings.username,
+            userkey=settings.userkey.get_secret_value() if settings.userkey else None,
+        )
+        self._client = TvdbClient(http, Session(http, login, clock))
+        self._fetcher = Fetcher(self._client, settings.languages)
+        self.feeds: tuple[Feed, ...] = (UpdatedFeed(self._client, settings, clock),)
+
+    async def fetch(self, entity: Entity) -> Fetched | Refused | None:
+        """The series now. None for another entity."""
+        return await self._fetcher.fetch(entity)
+
+    def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
+        """The picture that the change is of: a poster, an episode's still, an actor's portrait."""
+        named = pictured_paths(change.key, change.before, change.after)
+        return [images.get(path) or image_at(path, kind) for path, kind in named]
+
+    async def aclose(self) -> None:
+        await self._client.aclose()

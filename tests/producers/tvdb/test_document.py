@@ -1,0 +1,154 @@
+"""What of a series is compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from producers.tvdb.document import (
+    actor_fields,
+    episode_fields,
+    images_by_path,
+    pictured_paths,
+    primary_image,
+    series_fields,
+    size_of,
+)
+from producers.tvdb.models import Picture, Record
+from producers.tvdb.parse import pictures_of
+from tests.producers.tvdb.documents import GERMAN, SERIES, actor, episode, picture, record
+
+
+def pictures(*items: dict[str, Any]) -> tuple[Picture, ...]:
+    return pictures_of({"data": list(items)}).pictures
+
+
+def test_fields_are_compared_but_for_votes_and_touches() -> None:
+    fields = series_fields(record(SERIES), {})
+    assert fields["seriesName"] == "Tideland"
+    assert fields["status"] == "Continuing"
+    assert not {"siteRating", "siteRatingCount", "lastUpdated", "addedBy", "id", "language"} & fields.keys()
+
+
+def test_a_field_that_is_not_known_here_is_compared_too() -> None:
+    assert series_fields(record({**SERIES, "newWord": [1]}), {})["newWord"] == [1]
+
+
+def test_an_empty_text_and_null_are_the_same() -> None:
+    fields = series_fields(record(SERIES), {})
+    assert fields["firstAired"] is None
+    assert fields == series_fields(record({**SERIES, "firstAired": None}), {})
+
+
+def test_translations_stand_beside_with_their_language() -> None:
+    fields = series_fields(record(SERIES), {"de": record(GERMAN), "fr": Record("501", {})})
+    assert fields["overview"] == "A harbour town."
+    assert (fields["seriesName@de"], fields["overview@de"]) == ("Gezeitenland", None)
+    assert (fields["seriesName@fr"], fields["overview@fr"]) == (None, None)
+    assert "status@de" not in fields
+
+
+def test_an_episode_is_compared_by_what_it_says() -> None:
+    fields = episode_fields(record(episode(1)), {"de": record(episode(1, episodeName="Teil 1"))})
+    assert (fields["episodeName"], fields["episodeName@de"]) == ("Part 1", "Teil 1")
+    assert fields["productionCode"] is None
+    volatile = {
+        "lastUpdated": 5,
+        "lastUpdatedBy": 9,
+        "siteRating": 1.5,
+        "siteRatingCount": 9,
+        "thumbAuthor": 4,
+        "thumbAdded": "x",
+    }
+    assert fields == episode_fields(record(episode(1, **volatile)), {"de": record(episode(1, episodeName="Teil 1"))})
+
+
+def test_an_actor_is_compared_by_name_role_and_picture() -> None:
+    assert actor_fields(record(actor(1))) == {
+        "name": "Actor 1",
+        "role": "Harbour master",
+        "sortOrder": 1,
+        "image": "actors/1.jpg",
+    }
+
+
+def test_an_image_has_its_whole_address_size_and_votes() -> None:
+    image = images_by_path(pictures(picture(4)), record(SERIES))["posters/501-4.jpg"]
+    assert image.url == "https://artworks.thetvdb.com/banners/posters/501-4.jpg"
+    assert image.thumbnail_url == "https://artworks.thetvdb.com/banners/posters/501-4_t.jpg"
+    assert (image.kind, image.width, image.height, image.aspect_ratio) == ("poster", 680, 1000, 0.68)
+    assert (image.language, image.vote_average, image.vote_count) == ("en", 8.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "size"), [("1920x1080", (1920, 1080)), ("", (None, None)), ("big", (None, None)), ("0x0", (0, 0))]
+)
+def test_a_resolution_may_say_nothing(resolution: str, size: tuple[int | None, int | None]) -> None:
+    assert size_of(resolution) == size
+    images_by_path(pictures(picture(4, resolution=resolution)), record(SERIES))
+
+
+@pytest.mark.parametrize(
+    "sparse",
+    [
+        {"ratingsInfo": None},
+        {"thumbnail": None},
+        {"resolution": None},
+        {"language": None},
+        {"subKey": None},
+        {"ratingsInfo": {"average": 7}},
+    ],
+)
+def test_an_image_may_say_little_more_than_its_file(sparse: dict[str, Any]) -> None:
+    assert "posters/501-4.jpg" in images_by_path(pictures(picture(4, **sparse)), record(SERIES))
+
+
+def test_a_file_listed_twice_is_one_image_and_the_same_in_any_order() -> None:
+    twice = [picture(9, fileName="a.jpg", resolution="1x1"), picture(10, fileName="a.jpg", resolution="2x2")]
+    one, other = (images_by_path(pictures(*order), record(SERIES)) for order in (twice, twice[::-1]))
+    assert one == other
+    assert one["a.jpg"].width == 1
+
+
+def test_a_file_may_be_a_whole_address() -> None:
+    url = "https://artworks.example.org/a.jpg"
+    assert images_by_path(pictures(picture(4, fileName=url)), record(SERIES))[url].url == url
+
+
+def test_the_poster_that_the_series_names_is_the_primary_picture_also_when_no_list_has_it() -> None:
+    images = images_by_path(pictures(picture(4)), record(SERIES))
+    assert primary_image(images, record(SERIES)) == "posters/501-2.jpg"
+    assert images["posters/501-2.jpg"].kind == "poster"
+
+
+def test_without_one_it_is_the_best_poster() -> None:
+    bare = record({**SERIES, "poster": "", "banner": None, "fanart": None})
+    rated = pictures(
+        picture(1, "fanart", ratingsInfo={"average": 10, "count": 9}),
+        picture(2, ratingsInfo={"average": 3, "count": 1}),
+        picture(3, ratingsInfo={"average": 9, "count": 1}),
+    )
+    assert primary_image(images_by_path(rated, bare), bare) == "posters/501-3.jpg"
+    assert primary_image({}, bare) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after", "named"),
+    [
+        ("images", None, {"path": "posters/1.jpg", "kind": "poster"}, [("posters/1.jpg", "poster")]),
+        ("images", {"path": "posters/1.jpg", "kind": "poster"}, None, [("posters/1.jpg", "poster")]),
+        ("poster", "posters/1.jpg", "posters/2.jpg", [("posters/2.jpg", "poster")]),
+        ("banner", "graphical/1.jpg", None, [("graphical/1.jpg", "series")]),
+        ("episodes", None, {"filename": "e/1.jpg"}, [("e/1.jpg", "episode")]),
+        ("episodes", {"filename": "e/1.jpg"}, None, [("e/1.jpg", "episode")]),
+        ("episodes", {"filename": None}, {"filename": "e/1.jpg"}, [("e/1.jpg", "episode")]),
+        ("episodes", {"filename": "e/1.jpg", "x": 1}, {"filename": "e/1.jpg", "x": 2}, []),
+        ("actors", None, {"image": "a/1.jpg"}, [("a/1.jpg", "actor")]),
+        ("actors", None, {"image": None}, []),
+        ("overview", "a", "b", []),
+        ("entity", None, None, []),
+    ],
+)
+def test_the_pictures_that_a_change_names(key: str, before: Any, after: Any, named: list[tuple[str, str]]) -> None:
+    assert pictured_paths(key, before, after) == named
