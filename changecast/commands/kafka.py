@@ -1,0 +1,235 @@
+"""`changecast kafka start|stop|status`: the embedded broker on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PLAIN_STEPS = 4  # lines for a whole download where there is no bar: a log is no place for more
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the options and the config say of the broker."""
+
+    data_dir: Path
+    port: int
+    heap: str
+
+
+def _places(with_port: bool) -> Callable[[_F], _F]:
+    """The options that all three have."""
+    options = [
+        click.option(
+            "-c",
+            "--config",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="The config whose data_dir and embedded_port count. Without: changecast.yaml, when there is one.",
+        ),
+        click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Instead of the config's."),
+    ]
+    if with_port:
+        options.append(
+            click.option("--port", type=click.IntRange(0, 65535), help="Instead of the config's 9092; 0 takes a free one.")
+        )
+
+    def add(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+@click.group(
+    name="kafka",
+    short_help="Start, stop or look at the embedded Kafka.",
+    epilog="""\b
+    Examples:
+      changecast kafka start                     start it, and leave it running
+      changecast kafka start --foreground        run it here until Ctrl-C
+      changecast kafka start --data-dir d --port 0
+      changecast kafka status                    exit code 0 when it runs, 1 when not
+      changecast kafka stop""",
+)
+def command() -> None:
+    """The embedded Kafka: one Apache Kafka node on 127.0.0.1, with its data in <data_dir>/kafka.
+
+    `changecast up` starts and stops it by itself. These commands are for running it longer than that, or alone."""
+
+
+@command.command(
+    epilog="""\b
+    Examples:
+      changecast kafka start
+      changecast kafka start -c my.yaml
+      changecast kafka start --foreground --data-dir d --port 0"""
+)
+@_places(with_port=True)
+@click.option("--foreground", is_flag=True, help="Stay, and stop the broker at Ctrl-C or when this process ends.")
+def start(config: Path | None, data_dir: Path | None, port: int | None, foreground: bool) -> int:
+    """Start the broker and return when it answers. One that already runs is left as it is.
+
+    The first start downloads Kafka (45 MB) into the cache."""
+    return asyncio.run(_start(_where(config, data_dir, port), foreground))
+
+
+@command.command(epilog="\b\nExample:\n  changecast kafka stop --data-dir .changecast")
+@_places(with_port=False)
+@click.option("--force", is_flag=True, help="Even when a running `changecast up` uses it.")
+def stop(config: Path | None, data_dir: Path | None, force: bool) -> int:
+    """Stop the broker; its data stays."""
+    return asyncio.run(_stop(_where(config, data_dir), force))
+
+
+@command.command(epilog="\b\nExample:\n  changecast kafka status && echo it runs")
+@_places(with_port=False)
+def status(config: Path | None, data_dir: Path | None) -> int:
+    """Say whether the broker runs: exit code 0 when it does, 1 when not."""
+    return asyncio.run(_status(_where(config, data_dir)))
+
+
+def _where(config_path: Path | None, data_dir: Path | None, port: int | None = None) -> Where:
+    # Here, not above: the config's models take longer to import than `--help` shall take.
+    from changecast.operating import operating_config
+    from schemas.config import Config
+
+    config = operating_config(config_path) if config_path or Path("changecast.yaml").exists() else Config()
+    return Where(
+        data_dir or config.data_dir,
+        config.kafka.embedded_port if port is None else port,
+        config.kafka.embedded_heap,
+    )
+
+
+async def _start(where: Where, foreground: bool) -> int:
+    from changecast.kafka import EmbeddedBroker, EmbeddedKafkaError
+
+    display = _Display()
+    broker = EmbeddedBroker(
+        where.data_dir,
+        where.port,
+        where.heap,
+        on_progress=display.progress,
+        on_step=display.step,
+        foreground=foreground,
+    )
+    try:
+        address = await broker.start()
+    except EmbeddedKafkaError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        display.close()
+    if not broker.owned:  # it has been said that it runs
+        return 0
+    click.echo(f"Kafka runs at {address} (pid {broker.pid}, data in {broker.home.root}, {broker.java}).")
+    return await _stay(broker) if foreground else 0
+
+
+async def _stay(broker: Any) -> int:
+    """Until a signal or the broker's end, whichever is first."""
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    click.echo("Ctrl-C stops it.")
+    ended = asyncio.create_task(broker.wait_ended())
+    signalled = asyncio.create_task(asked.wait())
+    await asyncio.wait((ended, signalled), return_when=asyncio.FIRST_COMPLETED)
+    if ended.done():
+        signalled.cancel()
+        await broker.stop()
+        raise click.ClickException(str(ended.result()))
+    ended.cancel()
+    await broker.stop()
+    click.echo("Kafka is stopped.")
+    return 0
+
+
+async def _stop(where: Where, force: bool) -> int:
+    from changecast import kafka
+
+    try:
+        stopped = await kafka.stop(where.data_dir, force)
+    except kafka.EmbeddedKafkaError as error:
+        raise click.ClickException(str(error)) from None
+    if stopped is None:
+        click.echo(f"No Kafka runs for {where.data_dir}.")
+    else:
+        click.echo(f"Kafka at {stopped.address} (pid {stopped.pid}) is stopped.")
+    return 0
+
+
+async def _status(where: Where) -> int:
+    from changecast import kafka
+
+    found = await kafka.status(where.data_dir)
+    if found is None:
+        click.echo(f"No Kafka runs for {where.data_dir}.")
+        return 1
+    process = found.process
+    rows = {
+        "address": process.address + ("" if found.answers else " (does not answer yet)"),
+        "pid": f"{process.pid}" + (f", ends with process {process.owner_pid}" if process.owner_pid else ""),
+        "data": f"{found.data_dir / 'kafka'}",
+        "uptime": _duration(found.uptime),
+        "version": f"Apache Kafka {process.kafka_version}",
+        "memory": f"{found.memory // 2**20} MB",
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<8} {value}")
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    """`4 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86400
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+class _Display:
+    """Steps as lines; the download as a bar on a terminal, else as a few lines."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._told = -1
+
+    def step(self, text: str) -> None:
+        self.close()
+        click.echo(text)
+
+    def progress(self, done: int, total: int) -> None:
+        if sys.stdout.isatty():
+            self._show_bar(done, total)
+            return
+        quarter = done * _PLAIN_STEPS // total if total else _PLAIN_STEPS
+        if quarter > self._told:
+            self._told = quarter
+            click.echo(f"  {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _show_bar(self, done: int, total: int) -> None:
+        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+        if self._bar is None:
+            self._bar = Progress("  ", BarColumn(), DownloadColumn(), TimeRemainingColumn(), transient=True)
+            self._task = self._bar.add_task("jars", total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)

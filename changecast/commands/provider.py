@@ -1,0 +1,183 @@
+"""`changecast provider list|backfill|resync`: how the feeds are doing, a range read again, an entity told once more."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from changecast.operating import Operating
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _places(function: _F) -> _F:
+    """The options that say which config and which Kafka are meant."""
+    function = click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of the config's.")(function)
+    return click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")(
+        function
+    )
+
+
+@click.group(
+    "provider",
+    short_help="See how the feeds are doing, read a range again, tell an entity once more.",
+    epilog="""\b
+    Examples:
+      changecast provider list
+      changecast provider list --json
+      changecast provider backfill tmdb --since 2025-01-01 --until 2025-01-05
+      changecast provider resync tmdb:movie:550""",
+)
+def command() -> None:
+    """The providers' feeds: how far each has been read, and what to do when something is missing downstream."""
+
+
+@command.command("list")
+@_places
+@click.option("--json", "as_json", is_flag=True, help="For programs: all that is known, as JSON.")
+def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
+    """One line a feed: what it is doing, how far it has been read, what it has cost. The last errors stand below."""
+    import orjson
+    from rich.console import Console
+
+    from changecast.provider.feeds import overview
+    from changecast.provider.table import rendered
+
+    where = _operating(config, data_dir)
+    found = asyncio.run(overview(where.config, where.cluster, datetime.now(UTC)))
+    if as_json:
+        click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+        return
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(rendered(found))
+
+
+class _Moment(click.ParamType):
+    """A date, a time in UTC, or an age as 36h. A date alone is its first moment, or with `end` its last."""
+
+    name = "when"
+
+    def __init__(self, *, end: bool = False) -> None:
+        self._end = end
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        from pydantic import TypeAdapter, ValidationError
+
+        from schemas.config.durations import Since
+
+        try:
+            moment: timedelta | datetime = TypeAdapter(Since).validate_python(value)
+        except ValidationError:
+            self.fail(f"{value!r} is no date, time or age: write 2025-01-31, 2025-01-31T18:00 or 36h", param, ctx)
+        if isinstance(moment, timedelta):
+            return datetime.now(UTC) - moment
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        if self._end and len(value) == len("2025-01-31"):
+            return moment + timedelta(days=1, microseconds=-1)
+        return moment
+
+
+@command.command("backfill")
+@_places
+@click.argument("provider")
+@click.option("--since", required=True, type=_Moment(), help="From when: 2025-01-01, 2025-01-01T06:00 (UTC) or 36h.")
+@click.option("--until", type=_Moment(end=True), help="Up to when, the day included [default: now].")
+@click.option("--feed", "feeds", multiple=True, help="Only this one, as movie. May be given again.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests/s [default: a tenth of the provider's].")
+def backfill(
+    config: Path | None,
+    data_dir: Path | None,
+    provider: str,
+    since: datetime,
+    until: datetime | None,
+    feeds: tuple[str, ...],
+    rate: float | None,
+) -> None:
+    """Read a range of PROVIDER again. What was published already is dropped by dedupe; the rest is published late.
+
+    The worker that polls goes on undisturbed, and its cursors stay where they are. What is older than the provider's
+    dedupe_window is published again.
+
+    \b
+    Examples:
+      changecast provider backfill tmdb --since 2025-01-01 --until 2025-01-05
+      changecast provider backfill tmdb --since 2025-01-01 --feed movie
+      changecast provider backfill pbs --since 36h
+    """
+    from changecast.provider.backfilling import run_backfill
+    from producers.backfill import Range
+    from runtime.http import ProviderError
+
+    where = _operating(config, data_dir)
+    _check_provider(where, provider, "PROVIDER")
+    now = datetime.now(UTC)
+    span = Range(since, until or now)
+    try:
+        span.check(now)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        run_backfill(where, provider, span, feeds, rate)
+    except (ProviderError, ValueError) as error:
+        raise click.ClickException(f"{provider}: {error}") from error
+
+
+@command.command("resync")
+@_places
+@click.argument("urn")
+def resync(config: Path | None, data_dir: Path | None, urn: str) -> None:
+    """Publish the state of an entity once more, as an event with an id of its own: for a receiver that has lost it.
+
+    URN is provider:type:id; an episode of TMDB is named by its series, season and number.
+
+    \b
+    Examples:
+      changecast provider resync tmdb:movie:550
+      changecast provider resync tmdb:series:1399/1/2
+    """
+    from changecast.provider.resyncing import run_resync
+    from runtime.http import ProviderError
+    from schemas.urn import Urn
+
+    try:
+        named = Urn.parse(urn)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="URN") from None
+    where = _operating(config, data_dir)
+    _check_provider(where, named.provider, "URN")
+    try:
+        event = run_resync(where, named)
+    except ProviderError as error:
+        raise click.ClickException(f"{urn}: {error}") from error
+    called = f" ({event.data.entity.name})" if event.data.entity.name else ""
+    click.echo(f"{event.subject}{called} will be published once more, as {event.id}.")
+
+
+def _operating(config: Path | None, data_dir: Path | None) -> Operating:
+    import logging
+
+    from changecast.operating import NotRunning, operating
+    from runtime.logs import secrets_of, set_up
+
+    try:
+        where = operating(config, data_dir)
+    except NotRunning as error:
+        raise click.ClickException(str(error)) from None
+    set_up(logging.WARNING, secrets_of(where.config))
+    return where
+
+
+def _check_provider(where: Operating, provider: str, hint: str) -> None:
+    configured = where.config.providers.configured()
+    if provider not in configured:
+        names = ", ".join(configured) or "none"
+        message = f"{provider!r} is not a provider with credentials; there are: {names}"
+        raise click.BadParameter(message, param_hint=hint)

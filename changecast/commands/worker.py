@@ -1,0 +1,34 @@
+"""`changecast worker`: one part as a process, started by `up`, by compose, or by hand on an existing Kafka."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PARTS = ("producers", "streams", "sinks")
+
+
+@click.command("worker", short_help="Run one part on an existing Kafka: producers, streams or sinks.")
+@click.argument("part", type=click.Choice(PARTS))
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done in detail.")
+def command(part: str, config: Path | None, verbose: bool) -> None:
+    """Run one PART until it is stopped: producers poll the providers, streams dedupe and enrich, sinks deliver.
+
+    Start as many streams and sinks workers as you like, on one machine or many: they share the work. Of several
+    producers workers one polls, and the others wait to take over. The log goes to stderr.
+
+    \b
+    Examples:
+      changecast worker producers -c changecast.yaml
+      changecast worker streams -c changecast.yaml
+    """
+    # before anything slow is imported: a parent that is gone already must not leave us running
+    from changecast.leash import end_with_parent
+
+    # Kafka ends with the same parent, and a part that can't reach it any more may wait for it: not for long
+    end_with_parent(grace=8.0)
+    from changecast.up.worker import run_worker
+
+    run_worker(part, config, verbose=verbose)

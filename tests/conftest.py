@@ -1,0 +1,30 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.broker import running_broker
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a real Kafka, one for the whole run. Use it with `topic_prefix`."""
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+
+    def say(text: str) -> None:
+        with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+            terminal.ensure_newline()
+            terminal.write_line(text)
+
+    with running_broker(say) as servers:
+        yield servers
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test has: its topics, groups and transactional ids are then its own."""
+    return f"test-{uuid.uuid4().hex[:10]}"
