@@ -44,6 +44,11 @@ def operating_config(path: Path | None, data_dir: Path | None = None) -> Config:
     return watching_sandbox(config, url).model_copy(update={"data_dir": folder})
 
 
+def watches_sandbox(config: Config) -> bool:
+    """Whether the providers are the sandbox's."""
+    return config.data_dir.name == SANDBOX_FOLDER
+
+
 def operating(path: Path | None, data_dir: Path | None = None) -> Operating:
     """The config and a cluster that answers. Raises ConfigError and NotRunning."""
     config = operating_config(path, data_dir)

@@ -26,7 +26,7 @@ th { font-weight: 600; } td.time { white-space: nowrap; color: #888; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .8rem; }
 .card { border: 1px solid #8884; border-radius: .4rem; overflow: hidden; }
 .card img { display: block; width: 100%; height: 7rem; object-fit: cover; }
-.card p { margin: .4rem .6rem; } .small { color: #888; font-size: .85rem; } .bad { color: #c33; }
+.card p { margin: .4rem .6rem; overflow-wrap: anywhere; } .small { color: #888; font-size: .85rem; } .bad { color: #c33; }
 """
 
 
