@@ -29,6 +29,9 @@ _FRAMES = 12
 _CHATTY = ("aiokafka", "faust", "mode", "kafka", "httpx", "httpcore", "aiohttp.access", "asyncio")
 """Libraries that tell their routine at INFO."""
 
+UNCAUGHT = "ended by an error"
+"""The message of an error that nobody caught: the last line of a process."""
+_AT = " [at "
 _LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) (?P<level>[A-Z]+) (?P<logger>\S+): (?P<message>.*)")
 
 
@@ -49,6 +52,11 @@ def parse_line(line: str) -> LogLine | None:
     if match is None or level is None:
         return None
     return LogLine(match["time"], level, match["logger"], match["message"])
+
+
+def brief(message: str) -> str:
+    """A line's message without the places in the code, for people who watch."""
+    return message.split(_AT, 1)[0].removeprefix(f"{UNCAUGHT}: ")
 
 
 class OneLine(logging.Formatter):
@@ -72,19 +80,20 @@ class OneLine(logging.Formatter):
 
 
 def _told(error: BaseException) -> str:
-    """`ValueError: no id [worker.py:31 run > parse.py:12 item]`, and its causes; of a group, each member."""
+    """`ValueError: no id [at worker.py:31 run > parse.py:12 item]`, and its causes; of a group, each member."""
     if isinstance(error, BaseExceptionGroup):
         return f"{error.message}: " + "; ".join(_told(member) for member in error.exceptions)
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     where = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return f"{said} [{where}]" + (f" after {_told(cause)}" if cause is not None else "")
+    return f"{said}{_AT}{where}]" + (f" after {_told(cause)}" if cause is not None else "")
 
 
-def set_up(level: int = logging.INFO, secrets: Iterable[str] = ()) -> None:
-    """Log to stderr from here on; called again, it replaces what it set up before. An error that ends the process is one line too."""
-    handler = logging.StreamHandler(sys.stderr)
+def set_up(level: int = logging.INFO, secrets: Iterable[str] = (), file: Path | None = None) -> None:
+    """Log to stderr, or to `file`, from here on; called again, it replaces what it set up before. An error that ends the process
+    is one line too."""
+    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(OneLine(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -92,13 +101,14 @@ def set_up(level: int = logging.INFO, secrets: Iterable[str] = ()) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(True)
-    sys.excepthook = _log_uncaught
+    if file is None:
+        sys.excepthook = _log_uncaught
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
-    logging.getLogger("changecast").critical("ended by an error", exc_info=(kind, error, trace))
+    logging.getLogger("changecast").critical(UNCAUGHT, exc_info=(kind, error, trace))
 
 
 def secrets_of(value: object) -> Iterator[str]:

@@ -64,8 +64,10 @@ def _print_event(urn: str, config: Config, compact: bool) -> None:
             else ""
         )
         raise click.ClickException(f"{urn}: {error}{hint}") from error
-    except (ProviderError, ValueError) as error:
+    except ProviderError as error:
         raise click.ClickException(f"{urn}: {error}") from error
+    except ValueError as error:  # names the URN itself
+        raise click.ClickException(str(error)) from error
     shown = event.to_json()
     if not compact:
         shown = orjson.dumps(orjson.loads(shown), option=orjson.OPT_INDENT_2)

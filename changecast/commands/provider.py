@@ -69,17 +69,14 @@ class _Moment(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        from pydantic import TypeAdapter, ValidationError
-
-        from schemas.config.durations import Since
+        from schemas.config.durations import parse_since
 
         try:
-            moment: timedelta | datetime = TypeAdapter(Since).validate_python(value)
-        except ValidationError:
+            moment = parse_since(value)
+        except ValueError:
             self.fail(f"{value!r} is no date, time or age: write 2025-01-31, 2025-01-31T18:00 or 36h", param, ctx)
         if isinstance(moment, timedelta):
             return datetime.now(UTC) - moment
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
         if self._end and len(value) == len("2025-01-31"):
             return moment + timedelta(days=1, microseconds=-1)
         return moment

@@ -1,0 +1,64 @@
+# make run    everything, on this machine
+# make test   the tests
+# Both set up what they need in .venv, once.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+# pip's own words, a line or three for each library, as one number that moves
+COUNT  := /^Collecting / { n++; if (tty) printf "\r  libraries, checked by hash: %d of %d", n, all; \
+            else if (n % 20 == 0 || n == all) printf "  libraries, checked by hash: %d of %d\n", n, all; fflush() } \
+          /^Installing / { if (tty && n) print ""; print "  putting them in place"; fflush() }
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format clean
+
+help:  ## Show this.
+	@echo "make run      Run everything here, and watch the changes come in (Ctrl-C stops)."
+	@echo "make test     Run the tests."
+	@echo "make lint     Check format, style, types and layers."
+	@echo "make format   Format the code."
+	@echo "make install  Only the set-up of the above: .venv, with the changecast command in it."
+	@echo "make clean    Remove .venv and caches; data in .changecast stays."
+	@echo
+	@echo "PYTHON=python3.12 make run   takes another Python (3.11 or later)."
+
+install: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "changecast needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
+	  echo "Install one, or name it: make $(or $(MAKECMDGOALS),install) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$(PYTHON)' comes without venv and ensurepip, which Debian and Ubuntu pack apart:" >&2; \
+	  echo "  sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv (once; a minute or two of downloads)"
+	@test -x $(BIN)/python && $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || $(PYTHON) -m venv --clear $(VENV)
+	@test -t 1 && tty=1 || tty=0; status=$$( { { $(PIP) install --require-hashes -r requirements.lock; echo $$? >&3; } \
+	  | awk -v all=$$(grep -c == requirements.lock) -v tty=$$tty '$(COUNT)' >&2; } 3>&1 ); exit $$status
+	@echo "  changecast itself"
+	@$(PIP) --quiet install --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo "  done"
+
+run: install  ## Everything, with changecast.yaml where there is one, else the example.
+	@exec $(BIN)/changecast up -c $$(test -e changecast.yaml && echo changecast.yaml || echo changecast.example.yaml)
+
+test: install  ## ARGS="-k cursor" for some of them.
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,133 @@
+"""One `changecast up` a data directory, and no part of an earlier one beside it.
+
+`<data_dir>/up.lock` is held as long as the process lives (the system frees it, after kill -9 too). It names the process and
+its parts, so that the next start knows whom to wait for: parts on a leash end some seconds after the one that held it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+
+LEASH_S = 15.0
+"""A leashed part has ended by itself after this; what still runs is ended by us."""
+_POLL_S = 0.1
+_START_SLACK_S = 1.0  # a process's start time is rounded differently by the system and by psutil
+
+
+class AlreadyRunning(Exception):
+    """Another `changecast up` has this data directory. The message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A process as it can be found again: the number alone may since have gone to another."""
+
+    name: str
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, name: str, pid: int) -> Known | None:
+        with contextlib.suppress(psutil.Error):
+            return cls(name, pid, psutil.Process(pid).create_time())
+        return None
+
+    def living(self) -> psutil.Process | None:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started) < _START_SLACK_S and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        return None
+
+
+class UpLock:
+    """Held from `acquire` to `release`, or to the end of the process."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._descriptor: int | None = None
+        self.left_over: tuple[Known, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return self._data_dir / "up.lock"
+
+    def acquire(self) -> None:
+        """Take the lock, that of a dead process included; its parts are in `left_over` then. Raises AlreadyRunning."""
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _read(self.path)
+            os.close(descriptor)
+            raise AlreadyRunning(_told(self._data_dir, holder)) from None
+        self._descriptor = descriptor
+        self.left_over = tuple(known for known in _parts(_read(self.path)) if known.living() is not None)
+        self.record({})
+
+    def record(self, parts: Mapping[str, int]) -> None:
+        """Write down who we are and which processes are our parts."""
+        assert self._descriptor is not None
+        known = [found for name, pid in parts.items() if (found := Known.of(name, pid)) is not None]
+        content = orjson.dumps(
+            {"pid": os.getpid(), "since": time.time(), "parts": [[each.name, each.pid, each.started] for each in known]}
+        )
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, content, 0)
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+async def wait_for(left_over: tuple[Known, ...], say: Callable[[str], None], within: float = LEASH_S) -> None:
+    """Wait until the parts of an earlier run have ended; after `within` seconds end them."""
+    if not left_over:
+        return
+    say(", ".join(known.name for known in left_over))
+    deadline = time.monotonic() + within
+    while any(known.living() for known in left_over) and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_S)
+    for known in left_over:
+        if (process := known.living()) is not None:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, orjson.JSONDecodeError):
+        content = orjson.loads(path.read_bytes())
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def _parts(content: dict[str, Any]) -> list[Known]:
+    with contextlib.suppress(TypeError, ValueError):
+        return [Known(str(name), int(pid), float(started)) for name, pid, started in content.get("parts", [])]
+    return []
+
+
+def _told(data_dir: Path, holder: dict[str, Any]) -> str:
+    pid = holder.get("pid")
+    who = f"process {pid}" if pid else "another process"
+    since = f", since {time.strftime('%H:%M', time.localtime(holder['since']))}" if "since" in holder else ""
+    stop = f"Stop it (Ctrl-C in its terminal, or `kill {pid}`)" if pid else "Stop it"
+    return (
+        f"changecast already runs on {data_dir} ({who}{since}).\n"
+        f"{stop}, or give this one a data directory of its own: changecast up --data-dir DIR"
+    )
