@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import aiohttp
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
@@ -24,7 +25,15 @@ from runtime.rate import RateLimit
 
 log = logging.getLogger(__name__)
 
-RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+_RETRYABLE = frozenset({408, 425, 429})
+"""Beside all 5xx: the gateways before these APIs have numbers of their own, such as 520 to 530."""
+
+_UNSAID_PAUSE_S = 1.0
+"""After a 429 that says no time: the limits are per second, and the other requests under way would only meet the same."""
+
+_LONGEST_WAIT_S = 60.0
+"""A longer Retry-After is the caller's to wait for: it may have better to do, and must be able to tell."""
+
 _MAX_RETRY_AFTER_S = 3600.0
 """A provider that asks for more is asked again after an hour: a typo in a header must not end the polling."""
 _EXCERPT = 200
@@ -118,13 +127,14 @@ class ProviderHttp:
     async def get(self, path: str, params: Params | None = None, headers: Mapping[str, str] | None = None) -> Answer:
         """GET until there is an answer other than 429 and 5xx. `path` may be an absolute URL of the same provider (a next link).
 
-        Raises ProviderUnavailable after the last attempt, CredentialsRejected on 401, BadResponse on a body that is too large.
+        Raises ProviderUnavailable after the last attempt, or at once where the provider asks for a longer wait than a minute;
+        CredentialsRejected on 401; BadResponse on a redirect and on a body that is too large.
         """
         for attempt in range(1, self._attempts + 1):
             try:
                 answer = await self.send("GET", path, params=params, headers=headers)
             except ProviderUnavailable as problem:
-                if attempt == self._attempts:
+                if attempt == self._attempts or (problem.retry_after or 0.0) > _LONGEST_WAIT_S:
                     raise
                 delay = max(self._backoff.delay(attempt, self._random), problem.retry_after or 0.0)
                 log.info("%s; attempt %d of %d in %.1f s", problem, attempt + 1, self._attempts, delay)
@@ -151,12 +161,18 @@ class ProviderHttp:
                 answer = await self._exchange(method, url, named, params=params, headers=headers, json=json)
         except TimeoutError as error:
             raise ProviderUnavailable(f"{named}: no whole answer within {self._timeout_s:g} s") from error
-        except httpx.HTTPError as error:
-            raise ProviderUnavailable(f"{named}: {type(error).__name__}: {error or 'connection lost'}") from error
-        if answer.status in RETRYABLE:
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            # aiohttp's own where the transport does not translate it: an answer that is no HTTP
+            said = str(error) or "connection lost"
+            raise ProviderUnavailable(f"{named}: {type(error).__name__}: {said[:_EXCERPT]}") from error
+        finally:
+            self.rate.answered()
+        if answer.status in _RETRYABLE or answer.status >= 500:
             retry_after = parse_retry_after(answer.headers.get("retry-after"), answer.date)
             if retry_after is not None:
                 self.rate.pause(retry_after)
+            elif answer.status == 429:
+                self.rate.pause(_UNSAID_PAUSE_S)
             raise ProviderUnavailable(f"{named}: status {answer.status}: {answer.excerpt()}", retry_after)
         if answer.status == 401:
             raise CredentialsRejected(f"{named}: status 401: {answer.excerpt()}")
@@ -167,9 +183,17 @@ class ProviderHttp:
     def _url(self, path: str) -> str:
         if not path.startswith(("http://", "https://")):
             return f"{self.base_url}/{path.lstrip('/')}"
-        if httpx.URL(path).host != httpx.URL(self.base_url).host:
+        base = httpx.URL(self.base_url)
+        try:
+            link = httpx.URL(path)
+        except httpx.InvalidURL as error:
+            raise BadResponse(f"a link from {self.base_url} can't be read: {error}", path.encode()) from error
+        if link.host == base.host and link.port is None and base.port is None:
+            # a server behind a proxy may not know that it is reached by https
+            link = link.copy_with(scheme=base.scheme)
+        if (link.scheme, link.host, link.port) != (base.scheme, base.host, base.port):
             raise BadResponse(f"a link leads from {self.base_url} to {path}; credentials do not go there", path.encode())
-        return path
+        return str(link)
 
     async def _exchange(
         self, method: str, url: str, named: str, *, params: Params | None, headers: Mapping[str, str] | None, json: object | None

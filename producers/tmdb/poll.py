@@ -1,0 +1,282 @@
+"""A feed of TMDB: movie, tv or person. The lists are read once an interval; the rest of it is spent asking those on them.
+
+Order of asking: who was never asked, newest finds first; then, in turn, the days of an outage and those asked before. The cursor
+is the time up to which nothing is missing. It moves only over what has been handed over and taken: memory is marked after each
+page's `yield`, so a page that could not be written is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from producers.interface import BrokenItem, Page
+from producers.tmdb import events
+from producers.tmdb.client import NotFound, Refusal, TmdbClient
+from producers.tmdb.descent import Found, find_changes
+from producers.tmdb.faults import Outcomes, SetAside
+from producers.tmdb.lists import DayList, read_list, read_list_until_stable
+from producers.tmdb.models import PROVIDER, SHARED_TYPE, Kind
+from producers.tmdb.progress import Progress, days
+from producers.tmdb.sweep import Listing
+from producers.tmdb.windows import DAY, day_of, midnight, walk
+from runtime.clock import Clock
+from runtime.http import ProviderUnavailable
+from schemas.config import Tmdb
+from schemas.cursor import Cursor
+from schemas.event import ObservedEvent
+
+log = logging.getLogger(__name__)
+
+SIDE_BY_SIDE = 8
+"""Entities asked at the same time: enough for 40 requests/s at TMDB's 100 to 200 ms an answer."""
+
+PAGE_EVENTS = 500
+"""Events in one transaction: at 2 KB each a megabyte."""
+
+CURSOR_EVERY_S = 5.0
+"""How often the cursor moves within a poll. Each move is a transaction, and a sweep mostly brings nothing new."""
+
+GIVE_UP_AFTER = timedelta(hours=24)
+"""An entity that gives no readable answer for so long is reported as a gap: it would hold the cursor for ever."""
+
+GONE_AFTER = timedelta(minutes=15)
+"""A listed entity that is not found is deleted when it is still not found then: a new one may not be everywhere at once."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All changes up to `reached` are in `found`; None where the first window failed already."""
+
+    listing: Listing
+    found: Found
+    reached: datetime | None
+    given_up: bool
+
+
+class ChangesFeed:
+    """One of TMDB's lists of changes. `watched` ids are asked without reading the list; None reads it."""
+
+    def __init__(
+        self, client: TmdbClient, kind: Kind, settings: Tmdb, clock: Clock, watched: Sequence[int] | None = None
+    ) -> None:
+        self.name: str = kind
+        self._client = client
+        self._kind: Kind = kind
+        self._settings = settings
+        self._clock = clock
+        self._watched = watched
+        self._set_aside = SetAside()
+        self._progress: Progress | None = None
+        self._written: Cursor | None = None
+        self._offered: Cursor | None = None
+        self._moved_at = float("-inf")
+
+    @property
+    def interval_s(self) -> float:
+        return self._settings.interval.total_seconds()
+
+    def statistics(self) -> dict[str, float]:
+        """Entities known, never asked and failing; days of an outage still to be walked; the sweep's age in seconds."""
+        progress = self._progress
+        if progress is None:
+            return {}
+        return {
+            "listed": len(progress.sweep),
+            "fresh": len(progress.sweep.fresh(progress.recent)),
+            "failing": progress.sweep.failing(),
+            "days_behind": (progress.recent - progress.walk).days,
+            "sweep_age_s": (self._clock.now() - progress.read_to).total_seconds(),
+        }
+
+    async def poll(self, cursor: Cursor | None) -> AsyncIterator[Page]:
+        progress = self._resume(cursor)
+        async for page in self._poll(progress):
+            yield page
+            self._written = page.cursor
+            self._set_aside.written(page.broken)
+
+    def _resume(self, cursor: Cursor | None) -> Progress:
+        """The memory of the last poll, or a new one where it does not belong to this cursor."""
+        if self._progress is None or cursor not in (self._written, self._offered):
+            overlap = self._settings.overlap
+            if cursor is None:
+                self._progress = Progress.first(self.name, self._settings.since, self._clock.now(), overlap)
+            else:
+                self._progress = Progress.after(cursor, overlap)
+        self._written = self._offered = cursor
+        self._set_aside.forget_offered()
+        return self._progress
+
+    async def _poll(self, progress: Progress) -> AsyncIterator[Page]:
+        started = self._clock.monotonic()
+        if self._written is None:
+            # where the first start began must last, also when TMDB can't be reached for the next three days
+            yield self._page(progress, [], [])
+        async for page in self._read_lists(progress):
+            yield page
+        sweep, outcomes = progress.sweep, Outcomes()
+        fresh, turn, walk_next = deque(sweep.fresh(progress.recent)), deque(sweep.turn()), True
+        while fresh or turn or progress.behind:
+            walking = not fresh and progress.behind and (walk_next or not turn)
+            if walking:
+                async for page in self._list_walked_day(progress):
+                    yield page
+            chunk = _take(fresh or (progress.walking if walking else turn))
+            walk_next = not walking
+            asked = await self._ask_side_by_side(chunk, first_window_only=walking)
+            for page in self._pages(progress, asked):
+                yield page
+            self._mark(progress, asked, outcomes)
+            progress.day_walked()
+            outcomes.raise_if_away()
+            if self._clock.monotonic() - started >= self.interval_s:
+                break
+        outcomes.raise_if_none_answered()
+        sweep.forget(before=progress.walk)
+        self._moved_at = float("-inf")
+        yield self._page(progress, [], [])
+
+    async def _read_lists(self, progress: Progress) -> AsyncIterator[Page]:
+        now = self._clock.now()
+        progress.turn_to(now)
+        if self._watched is not None:
+            progress.skip_walk()
+            progress.sweep.listed(day_of(now), self._watched)
+            progress.listed_at = now
+            return
+        complete = True
+        for day in days(progress.recent, day_of(now)):
+            found = await read_list(self._client, self._kind, day)
+            for page in self._list_pages(progress, found):
+                yield page
+            progress.sweep.listed(day, found.ids)
+            complete = complete and found.complete
+        if complete:
+            progress.listed_at = now
+
+    async def _list_walked_day(self, progress: Progress) -> AsyncIterator[Page]:
+        """Read the list of the day that is walked, unless that is done. A day that TMDB does not give is a gap."""
+        if progress.walk_listed:
+            return
+        day = progress.walk
+        try:
+            found = await read_list_until_stable(self._client, self._kind, day)
+        except Refusal as refusal:
+            log.warning("tmdb:%s: the changes of %s are not to be had: %s", self.name, day, refusal)
+            yield self._page(progress, [events.day_gap(self._kind, day, str(refusal), self._clock.now())], [])
+            found = DayList(day)
+        for page in self._list_pages(progress, found):
+            yield page
+        if not found.complete:
+            raise ProviderUnavailable(f"tmdb:{self.name}: the list of {day} has pages that can't be read")
+        progress.day_listed(found.ids)
+
+    def _list_pages(self, progress: Progress, found: DayList) -> Iterator[Page]:
+        told: list[ObservedEvent] = []
+        if found.cut:
+            reason = "more changed than TMDB's 500 pages hold"
+            log.warning("tmdb:%s: %s: %s", self.name, found.day, reason)
+            told.append(events.day_gap(self._kind, found.day, reason, self._clock.now()))
+        broken = self._set_aside.new(found.day, found.broken)
+        if told or broken:
+            yield self._page(progress, told, broken)
+
+    async def _ask_side_by_side(self, chunk: list[Listing], *, first_window_only: bool) -> list[Asked]:
+        asking = (self._ask(listing, first_window_only=first_window_only) for listing in chunk)
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Asked)]
+
+    async def _ask(self, listing: Listing, *, first_window_only: bool) -> Asked:
+        """The entity's changes from where it was last asked, up to now or for one window."""
+        now = self._clock.now()
+        found, reached = Found(), None
+        for window in walk(listing.start, day_of(now) + DAY):
+            part = await find_changes(self._client, self._kind, listing.id, window)
+            found.add(part)
+            if part.problem is not None:
+                break
+            reached = min(now, midnight(window.end))
+            if first_window_only:
+                break
+        return Asked(listing, found, reached, self._given_up(listing, found, now))
+
+    def _given_up(self, listing: Listing, found: Found, now: datetime) -> bool:
+        """Its trouble has lasted long enough for it to be told, and not to be waited for any longer."""
+        if isinstance(found.problem, NotFound) and not self._expected(listing):
+            return True
+        patience = GONE_AFTER if isinstance(found.problem, NotFound) else GIVE_UP_AFTER
+        return found.problem is not None and listing.failing_since is not None and now - listing.failing_since >= patience
+
+    def _expected(self, listing: Listing) -> bool:
+        """Whether it is known to have been there. A watched id may never have been."""
+        return self._watched is None or listing.readable
+
+    def _pages(self, progress: Progress, asked: list[Asked]) -> Iterator[Page]:
+        now = self._clock.now()
+        told: list[ObservedEvent] = []
+        broken: list[BrokenItem] = []
+        for answer in asked:
+            changes = answer.found.changes
+            told += [events.observed(subject, item, now) for subject, item in changes if item.time >= progress.begun]
+            broken += self._set_aside.new(answer.listing.id, answer.found.broken)
+            if answer.given_up:
+                told += self._parting(answer, now)
+        for start in range(0, len(told), PAGE_EVENTS):
+            yield self._page(progress, told[start : start + PAGE_EVENTS], [])
+        if broken:
+            yield self._page(progress, [], broken)
+
+    def _mark(self, progress: Progress, asked: list[Asked], outcomes: Outcomes) -> None:
+        """The pages were written: remember what they hold, and who is to be asked again."""
+        now = self._clock.now()
+        for answer in asked:
+            listing, problem = answer.listing, answer.found.problem
+            failing_since = listing.failing_since or now
+            if answer.given_up:
+                progress.sweep.answered(listing, now)
+            elif answer.reached is not None:
+                progress.sweep.answered(listing, answer.reached)
+            if problem is not None and not answer.given_up:
+                # a new entity is often not found everywhere at first
+                level = logging.INFO if isinstance(problem, NotFound) else logging.WARNING
+                log.log(level, "tmdb:%s %d: %s; it is asked again", self.name, listing.id, problem)
+                progress.sweep.failed(listing, failing_since)
+            listing.readable = listing.readable or problem is None
+            outcomes.add(None if answer.found.changes else problem)
+
+    def _parting(self, answer: Asked, now: datetime) -> list[ObservedEvent]:
+        """What is told of an entity that is not waited for any longer: that it is gone, or what is missing of it."""
+        listing, problem = answer.listing, answer.found.problem
+        subject = events.entity(SHARED_TYPE[self._kind], listing.id)
+        if isinstance(problem, NotFound):
+            if self._expected(listing):
+                return [events.gone(subject, listing.day, now)]
+            if listing.asked_at is None:
+                log.warning("tmdb: %s %d is watched, and not to be found", self.name, listing.id)
+            return []
+        urn = f"{PROVIDER}:{subject.type}:{subject.id}"
+        log.error("tmdb: %s has given no readable answer for a day; its changes since %s are missing", urn, listing.start)
+        return [events.entity_gap(self._kind, subject, listing.start, day_of(now) + DAY, str(problem), now)]
+
+    def _page(self, progress: Progress, told: list[ObservedEvent], broken: list[BrokenItem]) -> Page:
+        return Page(tuple(told), self._cursor(progress), tuple(broken))
+
+    def _cursor(self, progress: Progress) -> Cursor:
+        """The cursor after all that has been taken; the last one again when that moved a moment ago."""
+        monotonic = self._clock.monotonic()
+        if self._offered is None or monotonic - self._moved_at >= CURSOR_EVERY_S:
+            self._moved_at = monotonic
+            self._offered = progress.cursor(self._clock.now())
+        return self._offered
+
+
+def _take(waiting: deque[Listing]) -> list[Listing]:
+    return [waiting.popleft() for _ in range(min(SIDE_BY_SIDE, len(waiting)))]

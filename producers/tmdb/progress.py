@@ -1,0 +1,90 @@
+"""How far a feed has been read: what its memory holds, and the cursor that says so."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, date, datetime, timedelta
+
+from producers.tmdb.models import PROVIDER
+from producers.tmdb.sweep import Listing, Sweep
+from producers.tmdb.windows import DAY, day_of, midnight
+from schemas.cursor import Cursor
+
+
+class Progress:
+    """The days from `recent` on have their lists read at every poll. Those from `walk` up to it, if any, are an outage's or just
+    over: they are walked one by one, and `walking` holds who is still to be asked of the day at `walk`.
+
+    `begun`: where the first start began; what is older is never reported. `listed_at`: when the recent lists were last read.
+    """
+
+    def __init__(self, feed: str, begun: datetime, read_to: datetime, overlap: timedelta) -> None:
+        self.feed = feed
+        self.begun = begun
+        self.read_to = read_to
+        self.walk = self.recent = day_of(max(read_to - overlap, begun))
+        self.walking: deque[Listing] = deque()
+        self.walk_listed = False
+        self.listed_at: datetime | None = None
+        self.sweep = Sweep(floor=self.walk)
+        self._overlap = overlap
+        self._cursor: Cursor | None = None
+
+    @classmethod
+    def first(cls, feed: str, since: timedelta | datetime, now: datetime, overlap: timedelta) -> Progress:
+        begun = first_since(since, now)
+        return cls(feed, begun, begun, overlap)
+
+    @classmethod
+    def after(cls, cursor: Cursor, overlap: timedelta) -> Progress:
+        begun = cursor.position.get("begun")
+        progress = cls(cursor.feed, cursor.read_to if begun is None else datetime.fromisoformat(begun), cursor.read_to, overlap)
+        progress._cursor = cursor
+        return progress
+
+    @property
+    def behind(self) -> bool:
+        """There are days to be walked."""
+        return self.walk < self.recent
+
+    def turn_to(self, now: datetime) -> None:
+        """A new poll: the days that count as recent move on with the time."""
+        self.recent = max(self.walk, day_of(now - self._overlap))
+
+    def skip_walk(self) -> None:
+        """Nothing is to be walked: watched ids are asked from where each was last asked, however long ago."""
+        self.walk = self.recent
+
+    def day_listed(self, ids: dict[int, None]) -> None:
+        """Take in the list of the day at `walk`."""
+        self.walking = deque(self.sweep.listed(self.walk, ids))
+        self.walk_listed = True
+
+    def day_walked(self) -> None:
+        """Go on to the next day when all of this one have been asked."""
+        if self.walk_listed and not self.walking:
+            self.walk, self.walk_listed = self.walk + DAY, False
+
+    def cursor(self, saved_at: datetime) -> Cursor:
+        """The cursor after all that was marked; the same object as before where it has not moved."""
+        if self.listed_at is not None:
+            bounds = [self.listed_at, self.sweep.read_to() or self.listed_at]
+            if self.behind:
+                bounds.append(midnight(self.walk))
+            # never back: a day that is walked because it is over was read while it lasted
+            self.read_to = max(self.read_to, min(bounds))
+        if self._cursor is None or self._cursor.read_to != self.read_to:
+            position = {"begun": self.begun.isoformat()}
+            self._cursor = Cursor(provider=PROVIDER, feed=self.feed, read_to=self.read_to, position=position, saved_at=saved_at)
+        return self._cursor
+
+
+def first_since(since: timedelta | datetime, now: datetime) -> datetime:
+    """Where a first start begins: at a time (in UTC unless it says otherwise), or so far back from now."""
+    if isinstance(since, timedelta):
+        return now - since
+    return since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
+
+
+def days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]

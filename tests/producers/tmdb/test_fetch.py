@@ -1,0 +1,306 @@
+"""Enrichment against a TMDB of the tests' own, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from producers.interface import Fetched, Refused
+from producers.tmdb.events import entity
+from producers.tmdb.place import episode_entity, season_entity
+from runtime.http import ProviderUnavailable
+from schemas.event import Action, Change, Entity, Parent
+from tests.producers.answering import json_answer
+from tests.producers.tmdb.catalogue import Reader, error_answer, tmdb
+
+SIZES = {
+    "poster_sizes": ["w92", "w185", "w342", "w500", "original"],
+    "still_sizes": ["w92", "w185", "w300", "original"],
+    "backdrop_sizes": ["w300", "w780", "w1280", "original"],
+    "logo_sizes": ["w45", "w300", "w500", "original"],
+    "profile_sizes": ["w45", "w185", "h632", "original"],
+}
+EPISODE = episode_entity("1399", 3624, 1, 63057, 2)
+
+
+def picture(path: str, **more: Any) -> dict[str, Any]:
+    shape = {"file_path": path, "width": 1920, "height": 1080, "aspect_ratio": 1.778}
+    return {**shape, "iso_639_1": None, "vote_average": 2.5, "vote_count": 4, **more}
+
+
+def furnish(reader: Reader) -> None:
+    host = {"base_url": "http://pictures.example/t/p/", "secure_base_url": "https://pictures.example/t/p/", **SIZES}
+    season = {
+        "id": 3624,
+        "name": "Season 1",
+        "season_number": 1,
+        "poster_path": "/season.jpg",
+        "episodes": [{"id": 63056, "episode_number": 1}, {"id": 63057, "episode_number": 2}],
+    }
+    reader.catalogue.documents |= {
+        "configuration": {"images": host},
+        "movie/558449": {"id": 558449, "title": "Gladiator II", "poster_path": "/poster.jpg", "imdb_id": "tt9218128"},
+        "movie/558449/images": {
+            "id": 558449,
+            "posters": [picture("/poster.jpg", iso_639_1="en")],
+            "backdrops": [picture("/backdrop.jpg")],
+            "logos": [picture("/logo.svg")],
+        },
+        "tv/1399": {
+            "id": 1399,
+            "name": "Game of Thrones",
+            "poster_path": "/series.jpg",
+            "seasons": [{"id": 3624, "season_number": 1}],
+        },
+        "tv/1399/images": {"id": 1399, "posters": [picture("/series.jpg")], "backdrops": [], "logos": []},
+        "tv/1399/season/1": season,
+        "tv/1399/season/1/images": {"id": 3624, "posters": [picture("/season.jpg")]},
+        "tv/1399/season/1/episode/2": {
+            "id": 63057,
+            "name": "The Kingsroad",
+            "season_number": 1,
+            "episode_number": 2,
+            "still_path": "/still.jpg",
+            "external_ids": {"imdb_id": "tt1668746", "tvdb_id": 3436411},
+        },
+        "tv/1399/season/1/episode/2/images": {"id": 63057, "stills": [picture("/still.jpg"), picture("/wide.jpg", width=3840)]},
+        "person/3084": {"id": 3084, "name": "Marlon Brando", "profile_path": "/profile.jpg"},
+        "person/3084/images": {"id": 3084, "profiles": [picture("/profile.jpg")]},
+    }
+
+
+async def fetched(reader: Reader, subject: Entity) -> Fetched:
+    answer = await reader.provider.fetch(subject)
+    assert isinstance(answer, Fetched)
+    return answer
+
+
+async def test_a_movie_has_its_name_ids_page_and_pictures_with_full_urls() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        answer = await fetched(reader, entity("movie", 558449))
+        assert (answer.entity.name, answer.entity.external_ids) == ("Gladiator II", {"imdb_id": "tt9218128"})
+        assert answer.entity.url == "https://www.themoviedb.org/movie/558449"
+        assert {path: image.kind for path, image in answer.images.items()} == {
+            "/poster.jpg": "poster",
+            "/backdrop.jpg": "backdrop",
+            "/logo.svg": "logo",
+        }
+        poster = answer.images["/poster.jpg"]
+        assert poster.url == "https://pictures.example/t/p/original/poster.jpg"
+        assert poster.thumbnail_url == "https://pictures.example/t/p/w342/poster.jpg"
+        assert (poster.width, poster.height, poster.language, poster.vote_count) == (1920, 1080, "en", 4)
+        assert answer.primary_image == "/poster.jpg"
+        assert not answer.comparable
+        assert not answer.partial
+
+
+async def test_an_svg_logo_is_drawn_for_its_thumbnail() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        logo = (await fetched(reader, entity("movie", 558449))).images["/logo.svg"]
+        assert logo.url.endswith("/original/logo.svg")
+        assert logo.thumbnail_url == "https://pictures.example/t/p/w300/logo.png"
+
+
+async def test_an_episode_is_fetched_by_its_numbers_with_stills_and_named_parents() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        answer = await fetched(reader, EPISODE)
+        assert answer.entity.name == "The Kingsroad"
+        assert answer.entity.url == "https://www.themoviedb.org/tv/1399/season/1/episode/2"
+        assert answer.entity.external_ids == {"imdb_id": "tt1668746", "tvdb_id": "3436411"}
+        assert [(above.id, above.name, above.number) for above in answer.entity.parents] == [
+            ("1399", "Game of Thrones", None),
+            ("3624", "Season 1", 1),
+        ]
+        assert {image.kind for image in answer.images.values()} == {"still"}
+        assert answer.primary_image == "/still.jpg"
+        assert reader.asked("/tv/1399/season/1/episode/2/images") == ["GET /tv/1399/season/1/episode/2/images"]
+
+
+async def test_series_seasons_and_people_have_their_own_routes() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        series = await fetched(reader, entity("series", 1399))
+        season = await fetched(reader, season_entity("1399", 3624, 1))
+        person = await fetched(reader, entity("person", 3084))
+        assert [answer.entity.url for answer in (series, season, person)] == [
+            "https://www.themoviedb.org/tv/1399",
+            "https://www.themoviedb.org/tv/1399/season/1",
+            "https://www.themoviedb.org/person/3084",
+        ]
+        assert [answer.primary_image for answer in (series, season, person)] == ["/series.jpg", "/season.jpg", "/profile.jpg"]
+        assert person.images["/profile.jpg"].kind == "profile"
+
+
+async def test_parents_are_fetched_once_an_hour_and_the_configuration_once_a_day() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        await asyncio.gather(*(reader.provider.fetch(EPISODE) for _ in range(10)))
+        above = ("GET /tv/1399?", "GET /tv/1399/season/1?", "GET /configuration")
+        assert [reader.served.count(start) for start in above] == [1, 1, 1]
+        reader.clock.advance(3600)
+        await reader.provider.fetch(EPISODE)
+        assert [reader.served.count(start) for start in above] == [2, 2, 1]
+        reader.clock.advance(86_400)
+        await reader.provider.fetch(EPISODE)
+        assert reader.served.count("GET /configuration") == 2
+
+
+async def test_the_configuration_of_yesterday_will_do_when_todays_can_not_be_had() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        await fetched(reader, EPISODE)
+        reader.clock.advance(86_400)
+        reader.catalogue.overrides.append(lambda request: web.Response(status=503) if "configuration" in request.path else None)
+        answer = await fetched(reader, EPISODE)
+        assert answer.images["/still.jpg"].url == "https://pictures.example/t/p/original/still.jpg"
+
+
+async def test_a_season_that_is_not_there_yet_is_asked_for_again() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        season = reader.catalogue.documents.pop("tv/1399/season/1")
+        assert (await fetched(reader, EPISODE)).partial
+        reader.catalogue.documents["tv/1399/season/1"] = season
+        assert not (await fetched(reader, EPISODE)).partial
+
+
+async def test_404_is_an_answer_and_403_is_another() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        gone = await reader.provider.fetch(entity("movie", 999))
+        assert isinstance(gone, Refused)
+        assert not gone.forbidden
+        reader.catalogue.overrides.append(lambda request: web.Response(status=403))
+        refused = await reader.provider.fetch(entity("movie", 558449))
+        assert isinstance(refused, Refused)
+        assert refused.forbidden
+
+
+async def test_a_provider_that_is_away_is_no_answer() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        reader.catalogue.overrides.append(lambda request: web.Response(status=503))
+        with pytest.raises(ProviderUnavailable):
+            await reader.provider.fetch(EPISODE)
+
+
+async def test_the_time_of_a_fetch_is_on_tmdbs_clock() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        document = reader.catalogue.documents["person/3084"]
+
+        def dated(request: web.Request) -> web.Response | None:
+            asked = request.path == "/person/3084"
+            return json_answer(document, Date="Tue, 21 Jan 2025 12:01:00 GMT") if asked else None
+
+        reader.catalogue.overrides.append(dated)
+        answer = await fetched(reader, entity("person", 3084))
+        assert answer.fetched_at.isoformat() == "2025-01-21T12:01:00+00:00"
+
+
+async def test_an_episode_that_was_renumbered_is_found_by_its_id() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        answer = await fetched(reader, episode_entity("1399", 3624, 1, 63056, 2).model_copy(update={"id": "63057", "number": 1}))
+        assert (answer.entity.id, answer.entity.number, answer.entity.name) == ("63057", 2, "The Kingsroad")
+
+
+async def test_an_episode_that_lies_at_numbers_of_another_and_nowhere_else_is_not_found() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        answer = await reader.provider.fetch(episode_entity("1399", 3624, 1, 70000, 2))
+        assert isinstance(answer, Refused)
+        assert not answer.forbidden
+
+
+async def test_an_episode_without_its_number_is_looked_up_and_one_without_a_series_is_partial() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        unnumbered = EPISODE.model_copy(update={"number": None})
+        assert (await fetched(reader, unnumbered)).entity.number == 2
+        orphan = EPISODE.model_copy(update={"parents": [], "number": None})
+        answer = await fetched(reader, orphan)
+        assert answer.partial
+        assert answer.entity == orphan
+
+
+async def test_an_episode_may_be_named_by_its_numbers() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        named = Entity(type="series", native_type="tv", id="1399/1/2")
+        answer = await fetched(reader, named)
+        assert (answer.entity.type, answer.entity.id, answer.entity.name) == ("episode", "63057", "The Kingsroad")
+        assert answer.entity.parents[1] == Parent(type="season", id="3624", name="Season 1", number=1)
+        season = await fetched(reader, Entity(type="series", native_type="tv", id="1399/1"))
+        assert (season.entity.type, season.entity.id) == ("season", "3624")
+        with pytest.raises(ValueError, match="series/season/episode"):
+            await reader.provider.fetch(Entity(type="series", native_type="tv", id="1399/one"))
+
+
+async def test_a_feed_is_nothing_to_fetch() -> None:
+    async with tmdb() as reader:
+        assert await reader.provider.fetch(Entity(type="feed", native_type="feed", id="movie")) is None
+        assert reader.served.requests == []
+
+
+async def test_parents_that_are_gone_leave_the_answer_partial() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        del reader.catalogue.documents["tv/1399"]
+        answer = await fetched(reader, EPISODE)
+        assert answer.partial
+        assert [above.name for above in answer.entity.parents] == [None, "Season 1"]
+
+
+async def test_images_that_are_not_to_be_had_leave_the_answer_partial_with_the_primary_one() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        reader.catalogue.overrides.append(lambda request: error_answer(34) if request.path.endswith("/images") else None)
+        answer = await fetched(reader, EPISODE)
+        assert answer.partial
+        assert answer.images["/still.jpg"].kind == "still"
+
+
+def images_change(after: Any = None, before: Any = None, key: str = "images") -> Change:
+    return Change(key=key, action=Action.UPDATED, before=before, after=after)
+
+
+async def test_a_change_of_images_has_its_pictures_as_the_images_route_gives_them() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        answer = await fetched(reader, EPISODE)
+        # an episode's stills are called backdrops in its changes
+        change = images_change({"backdrop": {"file_path": "/wide.jpg", "iso_639_1": "wa"}})
+        [image] = reader.provider.pictured(change, answer.images)
+        assert (image.kind, image.width) == ("still", 3840)
+
+
+async def test_a_picture_that_is_gone_is_made_from_its_path() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        answer = await fetched(reader, entity("movie", 558449))
+        change = images_change(before={"title_logo": {"file_path": "/old.png", "iso_639_1": "de"}})
+        [image] = reader.provider.pictured(change, answer.images)
+        assert (image.kind, image.language, image.width) == ("logo", "de", None)
+        assert image.url == "https://pictures.example/t/p/original/old.png"
+        assert image.thumbnail_url == "https://pictures.example/t/p/w300/old.png"
+
+
+async def test_a_picture_can_be_made_before_the_configuration_is_known() -> None:
+    async with tmdb() as reader:
+        [image] = reader.provider.pictured(images_change({"poster": {"file_path": "/a.jpg"}}), {})
+        assert image.url == "https://image.tmdb.org/t/p/original/a.jpg"
+        assert image.thumbnail_url is None
+
+
+@pytest.mark.parametrize("value", [None, "x", [], {}, {"poster": None}, {"poster": {}}, {"poster": {"file_path": None}}])
+async def test_values_that_name_no_picture_have_none(value: Any) -> None:
+    async with tmdb() as reader:
+        assert reader.provider.pictured(images_change(value), {}) == []
+        assert reader.provider.pictured(images_change({"poster": {"file_path": "/a.jpg"}}, key="title"), {}) == []

@@ -1,0 +1,351 @@
+"""The providers' HTTP against real servers on 127.0.0.1, well-behaved and not."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.clock import ManualClock
+from runtime.http import BadResponse, CredentialsRejected, ProviderHttp, ProviderUnavailable, parse_retry_after
+from runtime.rate import RateLimit
+from tests.producers.answering import Answering, answering, json_answer
+
+NOW = datetime(2025, 1, 21, 12, tzinfo=UTC)
+Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def client(url: str, clock: ManualClock | None = None, **settings: Any) -> ProviderHttp:
+    clock = clock or ManualClock(NOW)
+    asked = {"timeout_s": 5.0, "max_body_bytes": 100_000, **settings}
+    return ProviderHttp(url, rate=RateLimit(1000, clock), clock=clock, **asked)
+
+
+@asynccontextmanager
+async def served(respond: Respond, **settings: Any) -> AsyncIterator[tuple[ProviderHttp, Answering]]:
+    async with answering(respond) as server:
+        http = client(server.url, **settings)
+        try:
+            yield http, server
+        finally:
+            await http.aclose()
+
+
+@asynccontextmanager
+async def raw(answer: bytes, *, then_reset: bool = False) -> AsyncIterator[str]:
+    """A server that answers every request with these bytes and closes the connection."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        if then_reset:
+            writer.transport.abort()
+        else:
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+def in_turn(*responses: Callable[[], web.Response]) -> Respond:
+    """Each response once, the last one for ever."""
+    waiting = list(responses)
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        return (waiting.pop(0) if len(waiting) > 1 else waiting[0])()
+
+    return respond
+
+
+def always(document: object = None, status: int = 200, **headers: str) -> Respond:
+    return in_turn(lambda: json_answer(document, status, **headers))
+
+
+async def test_an_answer_has_its_json_its_status_and_the_providers_date() -> None:
+    async with served(always({"id": 1}, Date="Tue, 21 Jan 2025 04:46:31 GMT")) as (http, server):
+        answer = await http.get("movie/550", {"page": 2})
+        assert (answer.status, answer.json()) == (200, {"id": 1})
+        assert answer.date == datetime(2025, 1, 21, 4, 46, 31, tzinfo=UTC)
+        assert server.requests == ["GET /movie/550?page=2"]
+
+
+async def test_our_clock_stands_in_for_a_date_that_is_missing_or_no_date() -> None:
+    async with served(always({}, Date="yesterday")) as (http, _):
+        assert (await http.get("x")).date == NOW
+    async with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as url:
+        http = client(url)
+        assert (await http.get("x")).date == NOW
+        await http.aclose()
+
+
+async def test_headers_and_credentials_go_with_every_request() -> None:
+    async with served(always({}), headers={"Authorization": "Bearer t"}) as (http, server):
+        await http.get("x", headers={"Accept-Language": "fr"})
+        assert server.headers[0]["Authorization"] == "Bearer t"
+        assert server.headers[0]["Accept-Language"] == "fr"
+    async with served(always({}), auth=("key", "secret")) as (http, server):
+        await http.get("x")
+        assert server.headers[0]["Authorization"] == "Basic a2V5OnNlY3JldA=="
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 524])
+async def test_what_may_pass_is_asked_again(status: int) -> None:
+    async with served(in_turn(lambda: web.Response(status=status), lambda: json_answer({"ok": 1}))) as (http, server):
+        assert (await http.get("x")).json() == {"ok": 1}
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 422])
+async def test_other_refusals_are_answers(status: int) -> None:
+    async with served(always({"detail": "no"}, status)) as (http, server):
+        assert (await http.get("x")).status == status
+        assert len(server.requests) == 1
+
+
+async def test_after_the_last_attempt_the_provider_is_unavailable() -> None:
+    async with served(always({}, 503), attempts=3) as (http, server):
+        with pytest.raises(ProviderUnavailable, match="GET /x: status 503"):
+            await http.get("x")
+        assert len(server.requests) == 3
+
+
+async def test_a_wrong_key_is_not_tried_twice() -> None:
+    async with served(always({"status_code": 7}, 401)) as (http, server):
+        with pytest.raises(CredentialsRejected):
+            await http.get("x")
+        assert len(server.requests) == 1
+
+
+async def test_retry_after_is_waited_for_by_this_and_by_all_other_requests() -> None:
+    clock = ManualClock(NOW)
+    answers = in_turn(lambda: json_answer({}, 429, Retry_After="17"), lambda: json_answer({}))
+    async with served(answers, clock=clock) as (http, _):
+        with pytest.raises(ProviderUnavailable) as problem:
+            await http.send("GET", "x")
+        assert problem.value.retry_after == 17
+        await http.send("GET", "y")
+        assert clock.monotonic() >= 17
+
+
+async def test_429_without_a_time_pauses_the_budget_for_a_second() -> None:
+    clock = ManualClock(NOW)
+    async with served(in_turn(lambda: web.Response(status=429), lambda: json_answer({})), clock=clock) as (http, _):
+        with pytest.raises(ProviderUnavailable) as problem:
+            await http.send("GET", "x")
+        assert problem.value.retry_after is None
+        await http.send("GET", "y")
+        assert clock.monotonic() >= 1
+
+
+async def test_a_long_retry_after_is_left_to_the_caller() -> None:
+    clock = ManualClock(NOW)
+    async with served(always({}, 503, Retry_After="600"), clock=clock) as (http, server):
+        with pytest.raises(ProviderUnavailable) as problem:
+            await http.get("x")
+        assert problem.value.retry_after == 600
+        assert len(server.requests) == 1
+        assert clock.monotonic() == 0
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with served(always({}, 302, Location="http://127.0.0.1:1/elsewhere")) as (http, server):
+        with pytest.raises(BadResponse, match="redirects to http://127"):
+            await http.get("x")
+        assert len(server.requests) == 1
+
+
+async def test_a_next_link_of_the_same_server_keeps_its_query() -> None:
+    async with served(always({})) as (http, server):
+        await http.get(f"{server.url}/changelog/?page=2&since=2025-01-21T00:00:00Z")
+        assert server.requests == ["GET /changelog/?page=2&since=2025-01-21T00:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.1:1/x", "https://127.0.0.1/x", "http://example.org/x", "http://[", "https://:0x/"]
+)
+async def test_a_link_to_another_server_gets_no_credentials(link: str) -> None:
+    async with served(always({})) as (http, server):
+        with pytest.raises(BadResponse):
+            await http.get(link)
+        assert server.requests == []
+
+
+async def test_a_body_that_is_no_json_is_kept_as_it_came() -> None:
+    page = "<html><body>Bad Gateway</body></html>"
+
+    async def html(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=page, content_type="text/html")
+
+    async with served(html) as (http, _):
+        answer = await http.get("x")
+        with pytest.raises(BadResponse, match="not JSON") as problem:
+            answer.json()
+        assert problem.value.body == page.encode()
+
+
+async def test_a_body_that_is_too_large_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(10_000):
+            await response.write(b" " * 10_000)
+            sent += 10_000
+        return response
+
+    async with served(endless) as (http, _):
+        with pytest.raises(BadResponse, match="larger than 100000 bytes"):
+            await http.get("x")
+        assert sent < 50_000_000
+
+
+async def test_gzip_is_read_and_what_it_unpacks_to_is_limited() -> None:
+    def packed(body: bytes) -> Respond:
+        async def respond(request: web.Request) -> web.StreamResponse:
+            return web.Response(body=gzip.compress(body), headers={"Content-Encoding": "gzip"})
+
+        return respond
+
+    async with served(packed(b'{"id": 1}')) as (http, _):
+        assert (await http.get("x")).json() == {"id": 1}
+    async with served(packed(b" " * 20_000_000)) as (http, _):
+        with pytest.raises(BadResponse, match="larger"):
+            await http.get("x")
+
+
+async def test_gzip_that_is_none_is_tried_again() -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"not gzip", headers={"Content-Encoding": "gzip"})
+
+    async with served(broken, attempts=2) as (http, server):
+        with pytest.raises(ProviderUnavailable):
+            await http.get("x")
+        assert len(server.requests) == 2
+
+
+async def test_a_body_that_drips_is_given_up_when_the_time_is_over() -> None:
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+        return response
+
+    async with served(drip, timeout_s=0.3, attempts=1) as (http, _):
+        with pytest.raises(ProviderUnavailable, match=r"no whole answer within 0\.3 s"):
+            await http.get("x")
+
+
+async def test_no_answer_at_all_is_given_up_when_the_time_is_over() -> None:
+    asked = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        await asyncio.sleep(3)
+        return web.Response()
+
+    async with served(silent, timeout_s=0.2, attempts=1) as (http, _):
+        with pytest.raises(ProviderUnavailable):
+            await http.get("x")
+        assert asked.is_set()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"this is no HTTP\r\n\r\n",
+        b"HTTP/1.1 999999 What\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+    ],
+    ids=["nothing", "no-http", "odd-status", "cut-short", "bad-chunk", "huge-header"],
+)
+async def test_an_answer_that_is_no_http_is_an_unavailable_provider(answer: bytes) -> None:
+    async with raw(answer) as url:
+        http = client(url, attempts=2)
+        with pytest.raises(ProviderUnavailable, match="GET /x"):
+            await http.get("x")
+        await http.aclose()
+
+
+async def test_a_reset_connection_is_an_unavailable_provider() -> None:
+    async with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", then_reset=True) as url:
+        http = client(url, attempts=2)
+        with pytest.raises(ProviderUnavailable):
+            await http.get("x")
+        await http.aclose()
+
+
+async def test_a_refused_connection_is_an_unavailable_provider() -> None:
+    async with raw(b"") as url:
+        pass
+    http = client(url, attempts=1)
+    with pytest.raises(ProviderUnavailable):
+        await http.get("x")
+    await http.aclose()
+
+
+async def test_the_message_names_the_request_and_holds_no_query_and_no_credentials() -> None:
+    async with served(always({}, 503), attempts=1, headers={"Authorization": "Bearer hush"}) as (http, _):
+        with pytest.raises(ProviderUnavailable) as problem:
+            await http.get("movie/changes", {"api_key": "hush"})
+        assert "GET /movie/changes" in str(problem.value)
+        assert "hush" not in str(problem.value)
+
+
+async def test_a_json_body_is_posted() -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        return json_answer({"type": request.content_type, "body": await request.json()})
+
+    async with served(echo) as (http, _):
+        answer = await http.send("POST", "login", json={"apikey": "k"})
+        assert answer.json() == {"type": "application/json", "body": {"apikey": "k"}}
+
+
+async def test_a_repeated_parameter_is_sent_repeatedly() -> None:
+    async with served(always({})) as (http, server):
+        await http.get("changelog/", {"type": ["show", "asset"]})
+        assert server.requests == ["GET /changelog/?type=show&type=asset"]
+
+
+async def test_every_attempt_is_paid_for_out_of_the_budget() -> None:
+    async with served(always({}, 503), attempts=4) as (http, _):
+        with pytest.raises(ProviderUnavailable):
+            await http.get("x")
+        assert http.rate.spent == 4
+
+
+def test_retry_after_is_seconds_or_a_date() -> None:
+    assert parse_retry_after("120", NOW) == 120
+    assert parse_retry_after("Tue, 21 Jan 2025 12:02:00 GMT", NOW) == 120
+    assert parse_retry_after("Tue, 21 Jan 2025 11:00:00 GMT", NOW) == 0
+    assert parse_retry_after("soon", NOW) is None
+    assert parse_retry_after("nan", NOW) is None
+    assert parse_retry_after(None, NOW) is None
+
+
+def test_a_retry_after_of_a_year_is_an_hour() -> None:
+    assert parse_retry_after("31536000", NOW) == 3600
+
+
+@given(st.text(max_size=40))
+def test_any_retry_after_is_none_or_within_an_hour(value: str) -> None:
+    seconds = parse_retry_after(value, NOW)
+    assert seconds is None or 0 <= seconds <= timedelta(hours=1).total_seconds()
