@@ -128,13 +128,15 @@ class Enrichment(_Model):
 
 
 class ObservedData(_Model):
-    """What a provider's feed said. `action` is the provider's own; `changes` holds its items where it gives any."""
+    """What a provider's feed said. `action` is the provider's own; `changes` holds its items where it gives any. `resync`: an
+    operator asked for the entity's state; nothing need have changed."""
 
     provider: str
     entity: Entity
     action: Action
     changes: list[Change] = []
     updated_fields: list[str] = []
+    resync: bool = False
     observed_at: Timestamp
 
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 _DAY_MS = int(timedelta(days=1) / timedelta(milliseconds=1))
 _FOREVER_MS = -1
+_SMALL_SEGMENTS = {"segment.bytes": str(1 << 20), "min.cleanable.dirty.ratio": "0.1"}
+"""What is read to its end at each start, and written every few seconds: Kafka compacts only the segments that are full."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,17 @@ class Topics:
     def deferred(self, provider: str) -> Topic:
         return Topic(f"{self.prefix}.deferred.{provider}", self.partitions, compacted=True)
 
+    def state(self, provider: str, table: str) -> Topic:
+        """The changelog of a streams table (`seen`, `snapshots`): what a worker that has lost its disk starts from."""
+        return Topic(f"{self.prefix}.state.{provider}.{table}", self.partitions, compacted=True)
+
     def retry(self, delay: str) -> Topic:
         """Emptied by delete_records when done, never by time: a delivery that is due tomorrow must still be there."""
         return Topic(f"{self.prefix}.retry.{delay}", self.partitions)
 
     @property
     def cursors(self) -> Topic:
-        return Topic(f"{self.prefix}.cursors", 1, compacted=True)
+        return Topic(f"{self.prefix}.cursors", 1, compacted=True, configs=_SMALL_SEGMENTS)
 
     @property
     def endpoints(self) -> Topic:

@@ -1,6 +1,7 @@
-"""The Faust app: its settings, its tables, and one agent a provider that sorts events into lanes.
+"""The Faust app: its settings, and one agent a provider that sorts events into lanes.
 
-Faust brings group membership, table recovery and RocksDB. What it does not do here is commit: the lanes' transactions do.
+Faust brings group membership and hands the events over. What it does not do here is commit, or keep tables: a lane's transaction
+holds its outputs, its offset and its changes of state together, which Faust's own tables can't (see `tables.py`).
 """
 
 from __future__ import annotations
@@ -12,29 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as faust_kafka
 from faust.types import TP
 
 from runtime.kafka import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
+from runtime.topics import ensure_topics
 from streams.deadlimit import TooManyDead
 from streams.lane import Lane
 from streams.output import TransactionalOutput
 from streams.pipeline import Pipeline, Place
-from streams.tables import ChangelogTable
+from streams.tables import StateTable
 
 log = logging.getLogger(__name__)
-
-_CHANGELOG_BATCH_BYTES = 1 << 20
-
-_ROCKSDB: Mapping[str, Any] = {
-    # eight stores a worker: Faust's defaults are for one
-    "write_buffer_size": 16 * 1024 * 1024,
-    "max_write_buffer_number": 2,
-    "target_file_size_base": 32 * 1024 * 1024,
-    "block_cache_size": 32 * 1024 * 1024,
-    "max_open_files": 256,
-}
 
 
 class _Consumer(faust_kafka.Consumer):
@@ -55,21 +46,19 @@ class _App(faust.App):
 class StreamsApp:
     """Owns the Faust app and its lanes. `failed` is set to what ended a lane: the worker then ends at once."""
 
-    def __init__(self, cluster: Cluster, data_dir: Path, providers: list[str], *, copies: int = 1) -> None:
-        """`copies`: replication factor of the tables' changelogs. `data_dir` holds this worker's local stores, and no other's."""
+    def __init__(self, cluster: Cluster, data_dir: Path, providers: list[str]) -> None:
+        """`data_dir` holds this worker's local stores, and no other's."""
         data_dir.mkdir(parents=True, exist_ok=True)
         self._cluster = cluster
-        self._copies = copies
         self.group = f"{cluster.topics.prefix}-streams"
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.places: dict[str, Place] = {}
         self.on_owned: Callable[[str, int], None] = _nobody_asked
         self._owned: set[TP] = set()
         self._lanes: dict[TP, tuple[Lane, asyncio.Task[None]]] = {}
-        self._changelog: AIOKafkaProducer | None = None
         self.faust = _App(self.group, **self._settings(data_dir))
-        self.seen = self._table("seen")
-        self.snapshots = self._table("snapshots")
+        self.seen = {provider: StateTable(cluster, provider, "seen", data_dir / "state") for provider in providers}
+        self.snapshots = {provider: StateTable(cluster, provider, "snapshots", data_dir / "state") for provider in providers}
         self._of_topic = {cluster.topics.raw(provider).name: provider for provider in providers}
         for provider in providers:
             self._agent(provider)
@@ -78,8 +67,7 @@ class StreamsApp:
         self.faust.on_rebalance_complete.connect(self._recovered, weak=False)  # type: ignore[arg-type]
 
     async def start(self) -> None:
-        self._changelog = self._cluster.producer(max_batch_size=_CHANGELOG_BATCH_BYTES)
-        await self._changelog.start()
+        await ensure_topics(self._cluster, [table.changelog for table in (*self.seen.values(), *self.snapshots.values())])
         self.faust.finalize()
         await self.faust.start()
 
@@ -87,8 +75,6 @@ class StreamsApp:
         for tp in list(self._lanes):
             await self._close(tp)
         await self.faust.stop()
-        if self._changelog is not None:
-            await self._changelog.stop()
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition in work."""
@@ -100,32 +86,19 @@ class StreamsApp:
         return {
             "broker": [f"kafka://{address.strip()}" for address in self._cluster.bootstrap_servers.split(",")],
             "broker_credentials": _credentials(self._cluster),
-            "store": "rocksdb://?driver=rocksdict",
             "datadir": data_dir,
             "topic_partitions": settings.partitions,
-            "topic_replication_factor": self._copies,
             "key_serializer": "raw",
             "value_serializer": "raw",
             "web_enabled": False,
             "broker_session_timeout": SESSION_TIMEOUT_MS / 1000,
             "broker_heartbeat_interval": HEARTBEAT_MS / 1000,
             "consumer_auto_offset_reset": "earliest",
+            # a provider that is away fills its lanes, and nothing more is taken in: that is no death, and the watchdog knows it
+            "broker_max_poll_interval": 86_400.0,
             # waiting for unacknowledged events can hang a shutdown for ever; what is not committed comes again
             "stream_wait_empty": False,
         }
-
-    def _table(self, name: str) -> ChangelogTable:
-        table = ChangelogTable(
-            self.faust,
-            name=name,
-            default=bytes,
-            partitions=self._cluster.topics.partitions,
-            key_type=bytes,
-            value_type=bytes,
-            options=dict(_ROCKSDB),
-        )
-        self.faust.tables.add(table)
-        return table
 
     def _agent(self, provider: str) -> None:
         topic = self.faust.topic(
@@ -135,16 +108,16 @@ class StreamsApp:
         async def sort_into_lanes(stream: Any) -> None:
             async for event in stream.noack().events():
                 if event.message.tp in self._owned:
-                    self._lane(event.message.tp).add(event, stream)
+                    await self._lane(event.message.tp).add(event, stream)
 
         self.faust.agent(topic, name=f"enrich-{provider}")(sort_into_lanes)
 
     def _lane(self, tp: TP) -> Lane:
         if tp not in self._lanes:
-            assert self._changelog is not None
+            provider = self._of_topic[tp.topic]
             output = TransactionalOutput(self._cluster, self.group, TopicPartition(*tp))
-            work = Pipeline(self.places[self._of_topic[tp.topic]], tp.partition)
-            lane = Lane(tp.partition, output, self._changelog, work)
+            work = Pipeline(self.places[provider], tp.partition)
+            lane = Lane(tp.partition, output, (self.seen[provider], self.snapshots[provider]), work)
             task = asyncio.create_task(lane.run(), name=f"lane {tp.topic}/{tp.partition}")
             task.add_done_callback(self._lane_ended)
             self._lanes[tp] = lane, task

@@ -1,7 +1,7 @@
-"""Which events of a batch were seen before. The table keeps the position of an id's first sighting, not a flag.
+"""Which events of a batch were seen before. The table keeps an id's first sighting; what it holds has been published.
 
-When a process dies between the table's write and the commit, the same event comes again at the same position, and must pass. Any
-other sighting of that id is a repeat.
+The mark is written in the transaction that publishes the event (see `tables.py`), so a mark without its event, or an event
+without its mark, can't be: a replay after a kill finds the table as it was before the batch.
 """
 
 from __future__ import annotations
@@ -11,55 +11,35 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from streams.tables import Write
-
-_MARK = struct.Struct(">qq")
+_MARK = struct.Struct(">q")
 
 
-class Sighted(Protocol):
-    """What dedupe needs of an event: its id, and where it stands."""
-
+class Identified(Protocol):
     @property
     def id(self) -> str: ...
 
-    @property
-    def offset(self) -> int: ...
 
-
-Event = TypeVar("Event", bound=Sighted)
+Event = TypeVar("Event", bound=Identified)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`offset` of the first sighting in its partition; `seen_at` in ms of the feed's own time, by which marks are swept."""
+    """`seen_at`: in ms of the feed's own time, by which marks are swept."""
 
-    offset: int
     seen_at: int
 
     def pack(self) -> bytes:
-        return _MARK.pack(self.offset, self.seen_at)
+        return _MARK.pack(self.seen_at)
 
     @classmethod
     def unpack(cls, value: bytes) -> Mark:
         return cls(*_MARK.unpack(value))
 
 
-def first_sightings(
-    events: Iterable[Event], look_up: Callable[[bytes], bytes | None], seen_at: int
-) -> tuple[list[Event], list[Write]]:
-    """The events whose id was not seen at another position, and the marks to write. An id that repeats within the batch passes once."""
-    passed: list[Event] = []
-    marks: dict[bytes, int] = {}
-    writes: list[Write] = []
+def first_sightings(events: Iterable[Event], look_up: Callable[[bytes], bytes | None]) -> list[Event]:
+    """The events whose id was not seen before, in order. An id that repeats in the batch passes once."""
+    passed: dict[str, Event] = {}
     for event in events:
-        key = event.id.encode()
-        if key in marks:
-            continue
-        stored = look_up(key)
-        if stored is not None and Mark.unpack(stored).offset != event.offset:
-            continue
-        marks[key] = event.offset
-        passed.append(event)
-        if stored is None:
-            writes.append(Write(key, Mark(event.offset, seen_at).pack()))
-    return passed, writes
+        if event.id not in passed and look_up(event.id.encode()) is None:
+            passed[event.id] = event
+    return list(passed.values())

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from producers.interface import Fetched, Provider, Refused
-from schemas.event import Change, ChangeEvent, ObservedEvent, Status
+from schemas.event import ENTITY_KEY, Change, ChangeEvent, ObservedEvent, Status
 from streams import assemble
 from streams.diff import appearance, differences
 from streams.reading import Answer, Failed
-from streams.snapshots import Snapshot, State
+from streams.snapshots import State
 from streams.tables import Write
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Enriched:
-    """The change events, one for each sighting in the same order, and the snapshot to write."""
+    """The change events, one for each sighting in the same order, and the snapshot to write (or to delete)."""
 
     events: list[ChangeEvent]
     snapshot: Write | None = None
@@ -40,30 +40,27 @@ class Enriched:
 def covered(provider: Provider, sightings: Sequence[Sighting], state: State) -> Enriched:
     """Events that are older than the last state by more than the settling margin: it holds them already, and nothing differs."""
     observed = [sighting.event for sighting in sightings]
-    return Enriched([assemble.read(provider, event, state, event.data.changes) for event in observed])
+    return Enriched([assemble.read(provider, event, state, _own(event, state)) for event in observed])
 
 
 def enriched(provider: Provider, sightings: Sequence[Sighting], before: State | None, answer: Answer) -> Enriched:
     """The events of one entity with the provider's answer. One answer tells of all of them: the first carries what changed."""
     observed = [sighting.event for sighting in sightings]
     known = before.entity if before else None
-    position = sightings[0].offset
     if answer is None:
         return Enriched([assemble.unread(event, Status.SKIPPED, known) for event in observed])
     if isinstance(answer, Failed):
         log.warning("%s: %s; published with status failed", observed[0].subject, answer.reason)
         return Enriched([assemble.unread(event, Status.FAILED, known) for event in observed])
     if isinstance(answer, Refused):
-        return _refused(observed, before, answer, position)
+        return _refused(observed, before, answer)
     if not answer.comparable:
         state = State.of(answer)
-        return Enriched([assemble.read(provider, event, state, event.data.changes, partial=answer.partial) for event in observed])
-    return _compared(provider, observed, before, answer, position)
+        return Enriched([assemble.read(provider, event, state, _own(event, state), partial=answer.partial) for event in observed])
+    return _compared(provider, observed, before, answer)
 
 
-def _compared(
-    provider: Provider, observed: list[ObservedEvent], before: State | None, fetched: Fetched, position: int
-) -> Enriched:
+def _compared(provider: Provider, observed: list[ObservedEvent], before: State | None, fetched: Fetched) -> Enriched:
     after = State.of(fetched)
     if fetched.partial and before is not None:
         after = after.filled_from(before)
@@ -71,19 +68,27 @@ def _compared(
     changes = _changes(first, before, after)
     events = [
         assemble.read(provider, first, after, changes, baseline=before is None, partial=fetched.partial),
-        *(assemble.read(provider, event, after, event.data.changes, partial=fetched.partial) for event in later),
+        *(assemble.read(provider, event, after, _own(event, after), partial=fetched.partial) for event in later),
     ]
-    return Enriched(events, _snapshot(first, Snapshot(position, after, before)))
+    return Enriched(events, Write(first.subject.encode(), after.pack()))
 
 
 def _changes(first: ObservedEvent, before: State | None, after: State) -> list[Change]:
     """What differs, behind what the event itself brings: a resync is told even where nothing differs."""
+    own = _own(first, after)
     if before is None:
-        return appearance(first.data.action, first.data.updated_fields, after)
-    return [*first.data.changes, *differences(before, after)]
+        return own or appearance(first.data.action, first.data.updated_fields, after)
+    return [*own, *differences(before, after)]
 
 
-def _refused(observed: list[ObservedEvent], before: State | None, answer: Refused, position: int) -> Enriched:
+def _own(event: ObservedEvent, state: State) -> list[Change]:
+    """The changes that the event brings. A resync brings one of the entity as a whole, with its state."""
+    if event.data.resync:
+        return [Change(key=ENTITY_KEY, action=event.data.action, after=state.document())]
+    return event.data.changes
+
+
+def _refused(observed: list[ObservedEvent], before: State | None, answer: Refused) -> Enriched:
     if before is None:
         return Enriched([assemble.refused(event, answer, assemble.own_changes(event), None) for event in observed])
     first, *later = observed
@@ -91,8 +96,4 @@ def _refused(observed: list[ObservedEvent], before: State | None, answer: Refuse
         assemble.refused(first, answer, assemble.deletion(before.document()), before.entity),
         *(assemble.refused(event, answer, assemble.own_changes(event), before.entity) for event in later),
     ]
-    return Enriched(events, _snapshot(first, Snapshot(position, None, before)))
-
-
-def _snapshot(event: ObservedEvent, snapshot: Snapshot) -> Write:
-    return Write(event.subject.encode(), snapshot.pack())
+    return Enriched(events, Write(first.subject.encode(), None))

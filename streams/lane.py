@@ -1,23 +1,21 @@
 """A lane: one partition of one raw topic, from the events that Faust hands over to the transaction that publishes them.
 
-Lanes run side by side, and nothing in one waits for another. Each cycle of a lane has four steps, in this order: outcome worked
-out (dedupe, enrichment), tables written, changelog acknowledged, outputs and offset committed. A kill between any two of them
-replays the cycle from its first offset, and every step gives the same result for the same position.
+Lanes run side by side, and nothing in one waits for another. A lane works out a batch's outcome (dedupe, enrichment), and commits it
+in one transaction: outputs, changes of state, and the input's offset. A kill at any moment leaves all of a batch or nothing of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer
-
 from streams.output import Record, TransactionalOutput
-from streams.tables import ChangelogTable, Write, acknowledged
+from streams.tables import StateTable, Write
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +23,8 @@ MAX_BATCH = 300
 """Events a transaction: beyond this, throughput gains little and a replay costs more."""
 GATHER_S = 0.02
 """How long a batch waits for company: a fifth of the p99 that 100 events/s are to be published in."""
+MAX_WAITING = 2_000
+"""Events that a lane holds in hand, some 2 MB: a few batches, so that none is ever waited for."""
 STOP_S = 5.0
 
 
@@ -33,7 +33,7 @@ class Outcome:
     """What a cycle publishes, and what it writes into each table."""
 
     records: list[Record] = field(default_factory=list)
-    writes: list[tuple[ChangelogTable, list[Write]]] = field(default_factory=list)
+    writes: list[tuple[StateTable, list[Write]]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.records) or any(writes for _, writes in self.writes)
@@ -56,14 +56,14 @@ class Work(Protocol):
 class Lane:
     """Batches and publishes the events of one input partition. Whatever it raises ends the worker (see `worker.py`)."""
 
-    def __init__(self, partition: int, output: TransactionalOutput, changelog: AIOKafkaProducer, work: Work) -> None:
+    def __init__(self, partition: int, output: TransactionalOutput, tables: Sequence[StateTable], work: Work) -> None:
         self._partition = partition
         self._output = output
-        self._changelog = changelog
+        self._tables = tables
         self._work = work
         self._waiting: deque[tuple[Any, Any]] = deque()
         self._wake = asyncio.Event()
-        self._resumed = False
+        self._room = asyncio.Event()
         self._running = False
 
     @property
@@ -71,12 +71,17 @@ class Lane:
         """The next offset to be committed; None before the start and while the lane takes nothing in, which is no standstill."""
         return self._output.next_offset if self._running and not self._work.full else None
 
-    def add(self, event: Any, stream: Any) -> None:
+    async def add(self, event: Any, stream: Any) -> None:
+        """Take an event in; waits while the lane is far behind, so that a backlog stays in Kafka."""
+        while len(self._waiting) >= MAX_WAITING:
+            self._room.clear()
+            await self._room.wait()
         self._waiting.append((event, stream))
         self._wake.set()
 
     async def run(self) -> None:
         await self._output.start()
+        await self._recover()
         await self._work.start(self._wake)
         self._running = True
         while True:
@@ -86,33 +91,45 @@ class Lane:
             self._wake.clear()
             await self._cycle(self._take())
 
+    async def _recover(self) -> None:
+        """Bring the tables to where the last owner left them: it has been fenced, so they move no more."""
+        began = time.monotonic()
+        read = sum([await table.recover(self._partition) for table in self._tables])
+        if read:
+            log.info("partition %d: %d records of state recovered in %.1f s", self._partition, read, time.monotonic() - began)
+
     def _take(self) -> list[tuple[Any, Any]]:
         if self._work.full:
             return []
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+        self._room.set()
         if self._waiting:
             self._wake.set()
         return batch
 
     async def _cycle(self, batch: Sequence[tuple[Any, Any]]) -> None:
-        if batch and not self._resumed:
-            self._output.check_resumed_at(batch[0][0].message.offset)
-            self._resumed = True
         events = self._output.fresh(event for event, _ in batch)
         outcome = await self._work.cycle(events)
         if events or outcome:
+            written = [
+                Record(table.changelog.name, write.key, write.value) for table, writes in outcome.writes for write in writes
+            ]
+            ends = await self._output.commit([*written, *outcome.records], events[-1].message.offset + 1 if events else None)
             for table, writes in outcome.writes:
-                table.apply(self._partition, writes)
-            await acknowledged(self._changelog, self._partition, outcome.writes)
-            await self._output.commit(outcome.records, events[-1].message.offset + 1 if events else None)
+                if writes:
+                    table.apply(self._partition, writes, ends[table.changelog.name])
         for event, stream in batch:
             await stream.ack(event)
 
     async def stop(self) -> None:
         """Let the partition go. What was in hand is handed over again to the next owner, whose start fences this one."""
+        self._room.set()
         try:
             async with asyncio.timeout(STOP_S):
                 await self._work.stop()
                 await self._output.stop()
         except TimeoutError:
             log.warning("partition %d: the producer did not stop within %.0f s and is left behind", self._partition, STOP_S)
+        finally:
+            for table in self._tables:
+                table.close(self._partition)

@@ -27,10 +27,6 @@ class Record:
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-class StaleTables(Exception):
-    """Another worker went on behind this one's recovery: the tables lack its marks, and only a new start repairs that."""
-
-
 class TransactionalOutput:
     """One input partition's way out.
 
@@ -55,11 +51,6 @@ class TransactionalOutput:
             committed = (await admin.list_consumer_group_offsets(self._group)).get(self._tp)
         self.next_offset = max(committed.offset, 0) if committed else 0
 
-    def check_resumed_at(self, first_offset: int) -> None:
-        """`first_offset`: of the first event handed over. Raises StaleTables when the group has committed beyond it."""
-        if self.next_offset > first_offset:
-            raise StaleTables(f"{self._tp}: committed up to {self.next_offset}, but handed {first_offset}")
-
     async def stop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
@@ -74,15 +65,18 @@ class TransactionalOutput:
                 kept.append(event)
         return kept
 
-    async def commit(self, records: Iterable[Record], next_offset: int | None) -> None:
-        """Publish the records and commit the offset, both or neither. None: no input has been taken."""
+    async def commit(self, records: Iterable[Record], next_offset: int | None) -> dict[str, int]:
+        """Publish the records and commit the offset, both or neither. None: no input has been taken. Returns where each topic's
+        partition then stands: behind the last of these records."""
         assert self._producer is not None
         async with self._producer.transaction():
+            last = {}
             for record in records:
-                await self._producer.send(
+                last[record.topic] = await self._producer.send(
                     record.topic, record.value, key=record.key, partition=self._tp.partition, headers=list(record.headers)
                 )
             if next_offset is not None:
                 await self._producer.send_offsets_to_transaction({self._tp: next_offset}, self._group)
         if next_offset is not None:
             self.next_offset = next_offset
+        return {topic: (await sent).offset + 1 for topic, sent in last.items()}

@@ -12,16 +12,20 @@ import orjson
 from schemas.event import ObservedEvent
 from streams.enrich import Sighting
 from streams.reading import Answer
+from streams.snapshots import State
 
 
 @dataclass
 class Waiting:
-    """The waiting events of one entity. The first `deferred` of them stand in the deferred topic."""
+    """The waiting events of one entity. The first `deferred` of them stand in the deferred topic. `before` is its last published
+    state, held for the length of a cycle: states may be large, and thousands of entities may wait."""
 
     subject: str
     sightings: list[Sighting] = field(default_factory=list)
     deferred: int = 0
     reading: asyncio.Task[Answer] | None = None
+    before: State | None = None
+    looked_up: bool = False
 
     @property
     def newest(self) -> datetime:
@@ -30,6 +34,9 @@ class Waiting:
     @property
     def answered(self) -> bool:
         return self.reading is not None and self.reading.done()
+
+    def let_go_of_state(self) -> None:
+        self.before, self.looked_up = None, False
 
     def defer(self) -> list[Sighting]:
         """Those that are not in the deferred topic yet, from now on counted as being there."""
@@ -52,6 +59,9 @@ class Pending:
     def __iter__(self) -> Iterator[Waiting]:
         return iter(list(self._entities.values()))
 
+    def get(self, subject: str) -> Waiting | None:
+        return self._entities.get(subject)
+
     def add(self, sighting: Sighting) -> Waiting:
         subject = sighting.event.subject
         waiting = self._entities.setdefault(subject, Waiting(subject))
@@ -65,6 +75,7 @@ class Pending:
         deferred = min(count, waiting.deferred)
         waiting.deferred -= deferred
         waiting.reading = None
+        waiting.let_go_of_state()
         self._events -= len(taken)
         if not waiting.sightings:
             del self._entities[waiting.subject]

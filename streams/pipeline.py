@@ -23,15 +23,15 @@ from runtime.topics import read_to_end
 from schemas import dead
 from schemas.event import ChangeEvent, ObservedEvent
 from streams.deadlimit import DeadCount
-from streams.dedupe import first_sightings
+from streams.dedupe import Mark, first_sightings
 from streams.enrich import Enriched, Sighting, covered, enriched
 from streams.lane import Outcome
 from streams.output import Record
 from streams.pending import Pending, Waiting, from_record, to_record
 from streams.reading import Answer, EntityReader, Failed
-from streams.snapshots import Snapshot, State
+from streams.snapshots import State
 from streams.sweep import Sweep
-from streams.tables import ChangelogTable, Write
+from streams.tables import StateTable, Write
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ class Place:
     provider: Provider
     reader: EntityReader
     cluster: Cluster
-    seen: ChangelogTable
-    snapshots: ChangelogTable
+    seen: StateTable
+    snapshots: StateTable
     dedupe_window: timedelta
     batch_budget: timedelta = BATCH_BUDGET
     dead: DeadCount = field(default_factory=DeadCount)
@@ -63,7 +63,7 @@ class _Cycle:
 
     changes: list[tuple[int, Record]] = field(default_factory=list)
     others: list[Record] = field(default_factory=list)
-    marks: list[Write] = field(default_factory=list)
+    marks: dict[str, Write] = field(default_factory=dict)
     snapshots: list[Write] = field(default_factory=list)
 
 
@@ -78,7 +78,7 @@ class Pipeline:
         self._raw = self._topics.raw(self._name).name
         self._deferred = self._topics.deferred(self._name).name
         self._pending = Pending()
-        self._answered: dict[str, Waiting] = {}
+        self._answered: set[str] = set()
         self._wake = asyncio.Event()
         self._stream_time = 0
         self._sweep = Sweep(place.seen, partition, f"{self._name}:".encode(), place.dedupe_window)
@@ -112,21 +112,22 @@ class Pipeline:
 
     async def cycle(self, events: Sequence[Any]) -> Outcome:
         cycle = _Cycle()
-        fresh, cycle.marks = first_sightings(
-            self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key), self._stream_time
-        )
+        fresh = first_sightings(self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key))
+        mark = Mark(self._stream_time).pack()
+        cycle.marks = {sighting.id: Write(sighting.id.encode(), mark) for sighting in fresh}
         touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
         await self._answers(touched.values())
-        answered, self._answered = self._answered, {}
-        touched |= answered
+        answered, self._answered = self._answered, set()
+        touched |= {subject: waiting for subject in answered if (waiting := self._pending.get(subject)) is not None}
         for waiting in touched.values():
             self._publish_answered(waiting, cycle)
         for waiting in touched.values():
             cycle.others += [self._defer(sighting) for sighting in waiting.defer()]
+            waiting.let_go_of_state()
         self._place.dead.check()
-        cycle.marks += self._sweep_now_and_then()
+        marks = [*cycle.marks.values(), *self._sweep_now_and_then()]
         records = [record for _, record in sorted(cycle.changes, key=lambda change: change[0])]
-        return Outcome(records + cycle.others, [(self._place.seen, cycle.marks), (self._place.snapshots, cycle.snapshots)])
+        return Outcome(records + cycle.others, [(self._place.seen, marks), (self._place.snapshots, cycle.snapshots)])
 
     def _sweep_now_and_then(self) -> list[Write]:
         if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
@@ -169,15 +170,19 @@ class Pipeline:
         waiting.reading = reading
 
         def answered(_: asyncio.Task[Answer]) -> None:
-            self._answered[waiting.subject] = waiting
+            self._answered.add(waiting.subject)
             self._wake.set()
 
         reading.add_done_callback(answered)
         return reading
 
     def _before(self, waiting: Waiting) -> State | None:
-        stored = self._place.snapshots.look_up(self._partition, waiting.subject.encode())
-        return Snapshot.unpack(stored).at(waiting.sightings[0].offset) if stored else None
+        """The entity's last published state."""
+        if not waiting.looked_up:
+            stored = self._place.snapshots.look_up(self._partition, waiting.subject.encode())
+            waiting.before = State.unpack(stored) if stored else None
+            waiting.looked_up = True
+        return waiting.before
 
     def _covering(self, waiting: Waiting) -> State | None:
         """The last state, where it is newer than all the waiting events: then there is nothing to ask."""
@@ -211,8 +216,8 @@ class Pipeline:
         for sighting, change in zip(taken, result.events, strict=True):
             record = self._record(sighting, change)
             if record.topic == self._topics.dead.name:
-                # not published, so a replay of it is no repeat
-                cycle.marks.append(Write(sighting.id.encode(), None))
+                # not published, so that putting it back is no repeat; its mark may be older than this cycle
+                cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
             cycle.changes.append((sighting.offset, record))
         cycle.others += [Record(self._deferred, sighting.id.encode(), None) for sighting in taken[:deferred]]
         if result.snapshot is not None:

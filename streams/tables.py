@@ -1,20 +1,33 @@
-"""Faust tables whose changelog the batch writes itself, so that a commit never runs ahead of the state it stands on.
+"""State of one provider, by partition: a changelog topic that tells it, and a RocksDB store beside it that spares the reading.
 
-Faust's own table sends its changelog records when it likes. Here `apply` writes the local store and returns the records; the lane
-has them acknowledged by the broker before its transaction commits. Recovery, rebalance and RocksDB stay Faust's.
+A partition's changelog has one writer: its lane's transactional producer, in the transaction that publishes and commits the offset.
+So it holds what was committed and nothing else, and a worker that has lost the partition is fenced before it can add to it.
+A lane brings the store up to date after that fence; from then on the store takes each transaction's writes once it is committed.
 """
 
 from __future__ import annotations
 
-import weakref
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
+from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from faust.streams import _current_event
-from faust.tables.table import Table
-from faust.types import TP
+from aiokafka import TopicPartition
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+
+from runtime.kafka import Cluster
+
+log = logging.getLogger(__name__)
+
+_NEXT_OFFSET = b"\0next-offset"
+"""Where in the changelog the store stands; written in one batch with what it holds. Sorts before all keys, which are printable."""
+_MIB = 1024 * 1024
+_WRITE_BUFFER_BYTES = 8 * _MIB
+_CACHE = Cache(64 * _MIB)
+"""One for all stores of the process, indexes and filters included: memory stays flat however many ids are known."""
+_OPEN_FILES = 256
+_RECOVERY_BATCH = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,71 +38,103 @@ class Write:
     value: bytes | None
 
 
-class ChangelogTable(Table[bytes, bytes]):
-    """Bytes to bytes, partitioned like the raw topics: an entity's state lives with the worker that owns its events."""
+class StateTable:
+    """Bytes to bytes, partitioned like the provider's raw topic."""
 
-    def on_key_set(self, key: bytes, value: bytes) -> None:
-        """Faust would send the changelog record here; `acknowledged` does it instead."""
+    def __init__(self, cluster: Cluster, provider: str, name: str, folder: Path) -> None:
+        self._cluster = cluster
+        self._folder = folder / f"{provider}-{name}"
+        self._stores: dict[int, Rdict] = {}
+        self.changelog = cluster.topics.state(provider, name)
 
-    def on_key_del(self, key: bytes) -> None:
-        """See on_key_set."""
+    async def recover(self, partition: int) -> int:
+        """Open the partition's store and bring it up to the changelog's end; returns how many records that took. The partition's last
+        writer must be fenced before."""
+        store = self._open(partition)
+        tp = TopicPartition(self.changelog.name, partition)
+        consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=4 * _MIB)
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            end = (await consumer.end_offsets([tp]))[tp]
+            position = self._next_offset(store)
+            if position > end:
+                log.warning("%s/%d ends at %d, behind the local store, which is of another topic and made anew", *tp, end)
+                store, position = self._anew(partition), 0
+            consumer.seek(tp, position)
+            read = 0
+            while position < end:
+                records = (await consumer.getmany(tp, timeout_ms=200, max_records=_RECOVERY_BATCH)).get(tp, [])
+                position = await consumer.position(tp)
+                _write(store, [Write(record.key, record.value) for record in records], position)
+                read += len(records)
+            return read
+        finally:
+            await consumer.stop()
+
+    def close(self, partition: int) -> None:
+        """Let the partition go: its next owner may be this process again."""
+        if (store := self._stores.pop(partition, None)) is not None:
+            store.close()
 
     def look_up(self, partition: int, key: bytes) -> bytes | None:
         """The key's value in a partition that this worker owns."""
-        _turn_to(partition)
-        return self.get(key) or None
+        value: bytes | None = self._stores[partition].get(key)
+        return value
 
     def scan(self, partition: int, prefix: bytes, after: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
         """Up to `limit` keys that begin with `prefix`, in order, from behind `after` on (empty: from the first)."""
         found = 0
-        for key, value in self.data._db_for_partition(partition).items(from_key=max(prefix, after)):  # type: ignore[attr-defined]
+        rows: Any = self._stores[partition].items(from_key=max(prefix, after))
+        for key, value in rows:
             if found == limit or not key.startswith(prefix):
                 return
             if key != after:
                 found += 1
                 yield key, value
 
-    def apply(self, partition: int, writes: Iterable[Write]) -> None:
-        """Write to the local store of a partition that this worker owns."""
-        _turn_to(partition)
-        for write in writes:
-            if write.value is None:
-                self.pop(write.key, None)
-            else:
-                self[write.key] = write.value
+    def apply(self, partition: int, writes: Sequence[Write], next_offset: int) -> None:
+        """Take a committed transaction's writes; `next_offset`: behind its last record in the changelog."""
+        _write(self._stores[partition], writes, next_offset)
+
+    def _open(self, partition: int) -> Rdict:
+        if partition not in self._stores:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._stores[partition] = Rdict(str(self._folder / str(partition)), _options())
+        return self._stores[partition]
+
+    def _anew(self, partition: int) -> Rdict:
+        self.close(partition)
+        Rdict.destroy(str(self._folder / str(partition)), _options())
+        return self._open(partition)
+
+    @staticmethod
+    def _next_offset(store: Rdict) -> int:
+        return int(store.get(_NEXT_OFFSET) or 0)
 
 
-@dataclass(frozen=True)
-class _Message:
-    partition: int
+def _write(store: Rdict, writes: Iterable[Write], next_offset: int) -> None:
+    batch = WriteBatch(raw_mode=True)
+    for write in writes:
+        if write.value is None:
+            batch.delete(write.key)
+        else:
+            batch.put(write.key, write.value)
+    batch.put(_NEXT_OFFSET, b"%d" % next_offset)
+    store.write(batch)
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class _Place:
-    """Stands for any event of a partition: Faust's store asks the current event for nothing else."""
-
-    message: _Message
-
-
-@cache
-def _place(partition: int) -> _Place:
-    return _Place(_Message(partition))
-
-
-def _turn_to(partition: int) -> None:
-    # Faust holds the current event weakly; the cache keeps it alive
-    _current_event.set(weakref.ref(_place(partition)))  # type: ignore[arg-type]
-
-
-async def acknowledged(
-    producer: AIOKafkaProducer, partition: int, changed: Sequence[tuple[ChangelogTable, Sequence[Write]]]
-) -> None:
-    """Send the tables' changelog records, and return when the broker has them all. Then the stores note how far they stand."""
-    futures = [
-        (table, await producer.send(table.changelog_topic.get_topic_name(), write.value, key=write.key, partition=partition))
-        for table, writes in changed
-        for write in writes
-    ]
-    last = {table.name: (table, await future) for table, future in futures}
-    for table, metadata in last.values():
-        table.data.set_persisted_offset(TP(metadata.topic, partition), metadata.offset)
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(2)
+    options.set_max_open_files(_OPEN_FILES)
+    options.set_keep_log_file_num(1)
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(_CACHE)
+    # most look-ups are of ids never seen: the filter answers them without a read
+    blocks.set_bloom_filter(10, False)
+    blocks.set_cache_index_and_filter_blocks(True)
+    options.set_block_based_table_factory(blocks)
+    return options

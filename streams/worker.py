@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from producers.registry import REGISTRY
 from runtime.kafka import Cluster
 from runtime.rate import RateLimit
-from runtime.topics import ensure_topics, replication_factor
+from runtime.topics import ensure_topics
 from schemas.config import Config
 from streams.app import StreamsApp
 from streams.liveness import CHECK_EVERY_S, Stalled, Watchdog
@@ -37,7 +37,7 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         log.warning("no provider is configured: there is nothing to process")
         await stop.wait()
         return
-    app = StreamsApp(cluster, config.data_dir / "streams", list(settings), copies=await replication_factor(cluster))
+    app = StreamsApp(cluster, config.data_dir / "streams", list(settings))
     rates = {name: RateLimit(provider.rate * provider.enrichment_share) for name, provider in settings.items()}
     providers = {name: REGISTRY[name](settings[name], rates[name]) for name in settings}
 
@@ -51,7 +51,9 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         limits = settings[name]
         patience = Patience(limits.settle, limits.retry_budget, limits.forbidden_recheck)
         reader = EntityReader(provider, patience)
-        app.places[name] = Place(provider, reader, cluster, app.seen, app.snapshots, limits.dedupe_window, limits.batch_budget)
+        app.places[name] = Place(
+            provider, reader, cluster, app.seen[name], app.snapshots[name], limits.dedupe_window, limits.batch_budget
+        )
     await app.start()
     watching = asyncio.create_task(_watch(app, Watchdog(cluster)), name="watchdog")
     stopping = asyncio.ensure_future(stop.wait())

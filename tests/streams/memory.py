@@ -88,7 +88,9 @@ async def main(bootstrap_servers: str, prefix: str, data_dir: str, stuck: str | 
     app = StreamsApp(cluster, Path(data_dir), [PROVIDER])
     provider = MemoryProvider(stuck=Path(stuck) if stuck else None)
     reader = EntityReader(provider, Patience(settle=timedelta(0)))
-    app.places[PROVIDER] = Place(provider, reader, cluster, app.seen, app.snapshots, timedelta(days=30), timedelta(seconds=0.3))
+    app.places[PROVIDER] = Place(
+        provider, reader, cluster, app.seen[PROVIDER], app.snapshots[PROVIDER], timedelta(days=30), timedelta(seconds=0.3)
+    )
     await app.start()
     await app.failed
     os._exit(70)

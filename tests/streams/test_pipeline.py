@@ -33,7 +33,11 @@ class MemoryTable:
         return self.rows.get(key)
 
     def apply(self, writes: list[Write]) -> None:
-        self.rows.update({write.key: write.value for write in writes})
+        for write in writes:
+            if write.value is None:
+                self.rows.pop(write.key, None)
+            else:
+                self.rows[write.key] = write.value
 
 
 class Partition:
@@ -57,10 +61,10 @@ class Partition:
             for index, event in enumerate(events)
         ]
         outcome = await self.pipeline.cycle(raw)
-        for table, writes in outcome.writes:
-            table.apply(writes)
         if commit:
             self.offset += len(events)
+            for table, writes in outcome.writes:
+                table.apply(writes)
         return outcome.records
 
     def restarted(self, provider):

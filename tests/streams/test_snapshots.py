@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from schemas.event import Entity
-from streams.snapshots import Snapshot, State
+from streams.snapshots import State
 from tests.streams.memory import image
 
 NOW = datetime(2025, 1, 21, 4, 46, 31, 123456, tzinfo=UTC)
@@ -14,20 +14,16 @@ def state(title: str) -> State:
     return State(entity, NOW, {"title": title}, {"episodes": {"7": {"number": 1}}}, {"/a.jpg": image("/a.jpg")}, "/a.jpg")
 
 
-def test_a_snapshot_survives_being_packed():
-    snapshot = Snapshot(12, state("after"), state("before"))
-    assert Snapshot.unpack(snapshot.pack()) == snapshot
-    assert Snapshot.unpack(Snapshot(3, None, None).pack()) == Snapshot(3, None, None)
+def test_a_state_survives_being_packed():
+    assert State.unpack(state("Nature").pack()) == state("Nature")
 
 
-def test_the_position_that_wrote_a_snapshot_is_compared_with_what_it_replaced():
-    snapshot = Snapshot(12, state("after"), state("before"))
-    assert snapshot.at(12) == state("before")
-
-
-def test_any_later_position_is_compared_with_the_snapshot():
-    snapshot = Snapshot(12, state("after"), state("before"))
-    assert snapshot.at(13) == state("after")
+def test_what_a_partial_state_lacks_is_taken_from_the_one_before():
+    before = state("Nature")
+    after = State(before.entity, NOW, {"title": "Nature II"}, {"episodes": {"8": {"number": 2}}}).filled_from(before)
+    assert after.fields == {"title": "Nature II"}
+    assert after.members == {"episodes": {"7": {"number": 1}, "8": {"number": 2}}}
+    assert list(after.images) == ["/a.jpg"]
 
 
 def test_the_document_of_a_state_holds_fields_members_and_images():
