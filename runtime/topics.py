@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 _NO_ERROR = 0
 _TOPIC_ALREADY_EXISTS = 36
+_PROPAGATION_S = 15.0
 _COPIES = 3
 """Survives the loss of two brokers: what Kafka's own guides advise."""
 
@@ -36,21 +38,25 @@ async def ensure_topics(cluster: Cluster, topics: Iterable[Topic]) -> None:
             for name, code, message in response.topic_errors:
                 if code not in (_NO_ERROR, _TOPIC_ALREADY_EXISTS):
                     raise for_code(code)(f"topic {name} could not be created: {message}")
-        for description in await admin.describe_topics(list(wanted)):
-            found, partitions = description["topic"], len(description["partitions"])
-            if partitions and partitions != wanted[found].partitions:
+        for name, partitions in (await _known_partitions(admin, list(wanted))).items():
+            if len(partitions) != wanted[name].partitions:
                 raise TopicMismatch(
-                    f"topic {found} has {partitions} partitions, the config says {wanted[found].partitions}: "
-                    f"set kafka.partitions back, or take a new kafka.topic_prefix"
+                    f"topic {name} has {len(partitions)} partitions, the config says {wanted[name].partitions}: "
+                    "set kafka.partitions back, or take a new kafka.topic_prefix"
                 )
 
 
-async def replication_factor(cluster: Cluster) -> int:
-    """Copies of each topic: the setting, else three or as many as there are brokers."""
-    if cluster.settings.replication_factor is not None:
-        return cluster.settings.replication_factor
-    async with cluster.admin() as admin:
-        return await _replication_factor(admin)
+async def _known_partitions(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, list[int]]:
+    """Each topic's partitions. A topic that has just been made is known to a broker a moment later: wait for it."""
+    async with asyncio.timeout(_PROPAGATION_S):
+        while True:
+            known = {
+                description["topic"]: sorted(partition["partition"] for partition in description["partitions"])
+                for description in await admin.describe_topics(names)
+            }
+            if all(known.get(name) for name in names):
+                return known
+            await asyncio.sleep(0.05)
 
 
 async def _replication_factor(admin: AIOKafkaAdminClient) -> int:
@@ -74,6 +80,8 @@ async def read_to_end(cluster: Cluster, topic: str, partitions: Iterable[int] | 
     try:
         chosen = partitions if partitions is not None else await _partitions(cluster, topic)
         assignment = [TopicPartition(topic, partition) for partition in chosen]
+        if not assignment:
+            return
         consumer.assign(assignment)
         ends = await consumer.end_offsets(assignment)
         pending = {tp for tp in assignment if ends[tp] > 0}
@@ -89,6 +97,8 @@ async def read_to_end(cluster: Cluster, topic: str, partitions: Iterable[int] | 
 
 
 async def _partitions(cluster: Cluster, topic: str) -> list[int]:
+    """The topic's partitions; none of a topic that does not exist."""
     async with cluster.admin() as admin:
-        (description,) = await admin.describe_topics([topic])
-        return sorted(partition["partition"] for partition in description["partitions"])
+        if topic not in await admin.list_topics():
+            return []
+        return (await _known_partitions(admin, [topic]))[topic]
