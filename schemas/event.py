@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 CONTENT_TYPE = "application/cloudevents+json"
 CHANGE_SCHEMA = "urn:changecast:schema:change:1"
@@ -25,6 +24,10 @@ MAX_IMAGES = 50
 """`data.images` is cut here: a message of one series with thousands of pictures would not fit a webhook."""
 
 
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
 def _rfc3339(moment: datetime) -> str:
     """`2025-01-21T04:46:31Z`; microseconds only where there are some."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -32,7 +35,7 @@ def _rfc3339(moment: datetime) -> str:
 
 Timestamp = Annotated[
     datetime,
-    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    AfterValidator(_utc),
     WithJsonSchema(
         {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{6})?Z$"},
         mode="serialization",
@@ -166,7 +169,7 @@ class _CloudEvent(_Model):
 
     def to_json(self) -> bytes:
         """The exact bytes that stand in the topic and are signed for a webhook."""
-        return orjson.dumps(self.model_dump(mode="json"))
+        return self.model_dump_json().encode()
 
     def kafka_headers(self) -> list[tuple[str, bytes]]:
         """The Kafka record headers of the CloudEvents binding: filters read these without parsing the value."""

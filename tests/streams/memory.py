@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class MemoryProvider:
 
 
 async def main(bootstrap_servers: str, prefix: str, data_dir: str, stuck: str | None = None) -> None:
-    """Run a streams worker until it is killed or a batch fails."""
+    """Run a streams worker until it is killed, a batch fails, or SIGTERM stops it in order."""
     cluster = Cluster.at(bootstrap_servers, prefix)
     await ensure_topics(cluster, [*cluster.topics.common(), *cluster.topics.of_provider(PROVIDER)])
     app = StreamsApp(cluster, Path(data_dir), [PROVIDER])
@@ -91,8 +92,14 @@ async def main(bootstrap_servers: str, prefix: str, data_dir: str, stuck: str | 
     app.places[PROVIDER] = Place(
         provider, reader, cluster, app.seen[PROVIDER], app.snapshots[PROVIDER], timedelta(days=30), timedelta(seconds=0.3)
     )
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await app.start()
-    await app.failed
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, app.failed], return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        await app.stop()
+        os._exit(0)
     os._exit(70)
 
 

@@ -32,6 +32,10 @@ class MemoryTable:
         assert partition == PARTITION
         return self.rows.get(key)
 
+    def scan(self, partition: int, prefix: bytes, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        assert partition == PARTITION
+        return [(key, self.rows[key]) for key in sorted(self.rows) if key.startswith(prefix) and key > after][:limit]
+
     def apply(self, writes: list[Write]) -> None:
         for write in writes:
             if write.value is None:
