@@ -1,0 +1,45 @@
+"""What came back from an endpoint, and who asks: the seam between the delivery engine and the ways to deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+from sinks.event import Event
+
+
+class Meaning(Enum):
+    """`GONE`: the endpoint itself has ended. `REFUSED`: this delivery can't succeed, however often it is tried."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`ms`: how long the attempt took. `retry_after` in seconds. `text`: the beginning of what the receiver said."""
+
+    meaning: Meaning
+    ms: float
+    status: int | None = None
+    error: str | None = None
+    retry_after: float | None = None
+    address: str | None = None
+    text: str | None = None
+
+
+class Sender(Protocol):
+    """One way to deliver to one endpoint."""
+
+    @property
+    def kind(self) -> Literal["webhook", "slack"]: ...
+
+    def batch(self, waiting: int) -> int:
+        """How many of the events that wait go out in one call; the answer holds for all of them."""
+
+    async def send(self, events: Sequence[Event]) -> Answer:
+        """One attempt. Never raises for what a receiver or the network does."""

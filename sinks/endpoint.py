@@ -1,0 +1,283 @@
+"""One subscription's endpoint: its queue, its order, and how many attempts run side by side.
+
+First attempts of one entity go one after the other; of different entities side by side. Retries stand in a lane of their own, and go
+when no first attempt waits, but for a small share, so that a flood does not hold them up for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from runtime.clock import Clock
+from runtime.rate import RateLimit
+from sinks.answer import Answer, Meaning, Sender
+from sinks.breaker import Breaker, Limits, State
+from sinks.delivery import Delivery
+from sinks.pulse import Pulse
+from sinks.shard import Shard
+
+_RETRY_SHARE = 16
+"""One pick in so many goes to a retry although first attempts wait."""
+_MAX_QUEUED_BYTES = 16 * 1024 * 1024
+"""Of one endpoint: events are about 1 KB, but one may have a large series in it."""
+_RETRIES_PER_QUEUE = 8
+"""The retry lane is that much shorter than the queue: what has no room there waits in its topic."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """`queue`: deliveries that wait in memory. `concurrency`: attempts side by side."""
+
+    queue: int = 1000
+    concurrency: int = 8
+    breaker: Limits = field(default_factory=Limits)
+
+
+class Endpoint:
+    """`on_answer(delivery, answer)` is called for each delivery of each attempt, at once and in order; `on_busy(name, busy)` when
+    there is work, and when there is none any more; `on_error` with what a sender raised, which it never should.
+
+    `_behind` has an entity's URN while one first attempt of it is in `_ready` or in flight; what came after it waits there."""
+
+    def __init__(
+        self,
+        name: str,
+        sender: Sender,
+        bounds: Bounds,
+        clock: Clock,
+        *,
+        on_answer: Callable[[Delivery, Answer], None],
+        on_error: Callable[[BaseException], None],
+        on_busy: Callable[[str, bool], None],
+        rate: RateLimit | None = None,
+        pulse: Pulse | None = None,
+    ) -> None:
+        self.name = name
+        self.sender = sender
+        self.bounds = bounds
+        self.breaker = Breaker(bounds.breaker)
+        self.disabled = False
+        self.since_ms = 0
+        self.last_answer_at = clock.monotonic()
+        self._clock = clock
+        self._on_answer = on_answer
+        self._on_error = on_error
+        self._on_busy = on_busy
+        self._rate = rate
+        self._pulse = pulse or Pulse(clock)
+        self._ready: deque[Delivery] = deque()
+        self._behind: dict[str, deque[Delivery]] = {}
+        self._retries: deque[Delivery] = deque()
+        self._queued = 0
+        self._queued_bytes = 0
+        self._picks = 0
+        self._sending: set[Delivery] = set()
+        self._calls = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._room = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._held = False
+
+    def room(self) -> int:
+        """How many more first attempts it takes now."""
+        if self.blocked or self._queued_bytes >= _MAX_QUEUED_BYTES:
+            return 0
+        return max(self.bounds.queue - self._queued, 0)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it takes nothing, full or not: disabled, at its end, or with an open breaker."""
+        return self.disabled or self._held or self.breaker.state(self._clock.monotonic()) is State.OPEN
+
+    @property
+    def waiting(self) -> int:
+        return self._queued + len(self._retries)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._sending)
+
+    def oldest_wait(self) -> float:
+        """Seconds for which the oldest first attempt has stood in the queue."""
+        oldest = self._ready[0].queued_at if self._ready else None
+        for line in self._behind.values():
+            if line and (oldest is None or line[0].queued_at < oldest):
+                oldest = line[0].queued_at
+        return 0.0 if oldest is None else self._clock.monotonic() - oldest
+
+    async def wait_for_room(self, seconds: float) -> None:
+        """Return when a tenth of the queue is free, or after so long."""
+        self._room.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._room.wait()
+        except TimeoutError:
+            return
+
+    def offer(self, delivery: Delivery) -> None:
+        """A first attempt. The caller has asked for `room`; one more does no harm."""
+        delivery.queued_at = self._clock.monotonic()
+        self._queued += 1
+        self._queued_bytes += delivery.size
+        if (line := self._behind.get(delivery.event.subject)) is not None:
+            line.append(delivery)
+            return
+        self._behind[delivery.event.subject] = deque()
+        self._ready.append(delivery)
+        self._work_on()
+
+    def offer_retry(self, delivery: Delivery) -> bool:
+        """A later attempt. False when there is no room, or the breaker is open."""
+        if self.blocked:
+            return False
+        if len(self._retries) >= max(self.bounds.queue // _RETRIES_PER_QUEUE, self.bounds.concurrency):
+            return False
+        self._retries.append(delivery)
+        self._work_on()
+        return True
+
+    def drop(self, belongs: Callable[[Delivery], bool]) -> list[Delivery]:
+        """Forget what waits and belongs, and return it. It stays open where it is held."""
+        dropped = [delivery for delivery in (*self._in_line(), *self._retries) if belongs(delivery)]
+        if not dropped:
+            return dropped
+        kept = [delivery for delivery in self._in_line() if not belongs(delivery)]
+        self._retries = deque(delivery for delivery in self._retries if not belongs(delivery))
+        busy = {delivery.event.subject for delivery in self._sending if delivery.is_first}
+        self._ready, self._behind = deque(), {subject: deque() for subject in busy}
+        self._queued, self._queued_bytes = len(kept), sum(delivery.size for delivery in kept)
+        for delivery in kept:
+            if (line := self._behind.get(delivery.event.subject)) is not None:
+                line.append(delivery)
+            else:
+                self._behind[delivery.event.subject] = deque()
+                self._ready.append(delivery)
+        self._after_pick()
+        return dropped
+
+    def _in_line(self) -> Iterator[Delivery]:
+        for delivery in self._ready:
+            yield delivery
+            yield from self._behind.get(delivery.event.subject, ())
+        first = {delivery.event.subject for delivery in self._ready}
+        for subject, line in self._behind.items():
+            if subject not in first:
+                yield from line
+
+    def hold(self) -> None:
+        """Start nothing more; what is in flight goes on."""
+        self._held = True
+
+    async def quiet(self, shard: Shard | None = None) -> None:
+        """Return when nothing (of this shard) is in flight."""
+        while any(shard is None or delivery.shard is shard for delivery in self._sending):
+            self._quiet.clear()
+            await self._quiet.wait()
+
+    async def aclose(self) -> None:
+        """Break off what is in flight."""
+        self.hold()
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _work_on(self) -> None:
+        """One more task, where there is work for it."""
+        if not self._has_work() or len(self._tasks) >= min(
+            self.bounds.concurrency, self._calls + len(self._ready) + len(self._retries)
+        ):
+            return
+        if not self._tasks:
+            self._on_busy(self.name, True)
+        task = asyncio.create_task(self._run(), name=f"deliveries to {self.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_error(error)
+        if not self._tasks:
+            self._on_busy(self.name, False)
+
+    async def _run(self) -> None:
+        while self._has_work():
+            now = self._clock.monotonic()
+            if not self.breaker.admits(self._calls, now):
+                self._wake_after(self.breaker.wait(now))
+                return
+            if self._rate is not None:
+                await self._rate.acquire()
+                if not self._has_work():
+                    return
+            if not self._pulse.steady:
+                return
+            await self._attempt(self._pick())
+
+    def _has_work(self) -> bool:
+        return bool(self._ready or self._retries) and not (self._held or self.disabled)
+
+    def _wake_after(self, seconds: float) -> None:
+        """A probe in flight wakes the others when it ends; an open breaker ends by time."""
+        if seconds > 0 and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds + 0.01, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._work_on()
+
+    def _pick(self) -> list[Delivery]:
+        """What goes out in the next call."""
+        self._picks += 1
+        count = self.sender.batch(self.waiting)
+        if self._retries and (not self._ready or self._picks % _RETRY_SHARE == 0):
+            return [self._retries.popleft() for _ in range(min(count, len(self._retries)))]
+        picked: list[Delivery] = []
+        while self._ready and len(picked) < count:
+            picked.append(self._ready.popleft())
+            if count > 1:
+                line = self._behind[picked[-1].event.subject]
+                while line and len(picked) < count:
+                    picked.append(line.popleft())
+        self._queued -= len(picked)
+        self._queued_bytes -= sum(delivery.size for delivery in picked)
+        self._after_pick()
+        return picked
+
+    def _after_pick(self) -> None:
+        if self._queued <= self.bounds.queue * 9 // 10:
+            self._room.set()
+
+    async def _attempt(self, picked: list[Delivery]) -> None:
+        self._sending.update(picked)
+        self._calls += 1
+        try:
+            answer = await self.sender.send([delivery.event for delivery in picked])
+        finally:
+            self._calls -= 1
+            self._sending.difference_update(picked)
+            self._quiet.set()
+        now = self.last_answer_at = self._clock.monotonic()
+        self.breaker.record(answer.meaning is Meaning.FAILED, now)
+        if self._rate is not None and answer.retry_after is not None:
+            self._rate.pause(answer.retry_after)
+        for delivery in picked:
+            self._on_answer(delivery, answer)
+        for subject in {delivery.event.subject for delivery in picked if delivery.is_first}:
+            self._next_of(subject)
+        self._work_on()
+
+    def _next_of(self, subject: str) -> None:
+        """The first attempt has been made: the entity's next event may go."""
+        line = self._behind.get(subject)
+        if line:
+            self._ready.append(line.popleft())
+        else:
+            self._behind.pop(subject, None)

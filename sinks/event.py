@@ -1,0 +1,64 @@
+"""A change event as the sinks hold it: the exact bytes for the receiver, the parsed document for matching and words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from sinks import wording
+from sinks.facts import Facts, facts_of
+
+
+class UnreadableEvent(ValueError):
+    """A record that is not a change event. The message says what is missing."""
+
+
+class Event:
+    """One event, shared by all deliveries that it leads to. Words and facts are made once, when somebody asks."""
+
+    __slots__ = ("_change", "_facts", "_name", "document", "id", "subject", "value")
+
+    def __init__(self, value: bytes, document: dict[str, Any]) -> None:
+        self.value = value
+        self.document = document
+        self.id: str = document["id"]
+        self.subject: str = document["subject"]
+        self._facts: Facts | None = None
+        self._name: str | None = None
+        self._change: str | None = None
+
+    @property
+    def facts(self) -> Facts:
+        # functools.cached_property takes a lock each time in Python 3.11
+        if self._facts is None:
+            self._facts = facts_of(self.document)
+        return self._facts
+
+    @property
+    def name(self) -> str:
+        if self._name is None:
+            self._name = wording.entity_name(self.document)
+        return self._name
+
+    @property
+    def change(self) -> str:
+        if self._change is None:
+            self._change = wording.change_words(self.document)
+        return self._change
+
+
+def read_event(value: bytes | None) -> Event:
+    """Only what delivery stands on is checked; the writer has validated the rest. Raises UnreadableEvent."""
+    try:
+        document = orjson.loads(value or b"")
+    except orjson.JSONDecodeError as error:
+        raise UnreadableEvent(f"not JSON: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
+        raise UnreadableEvent("not a CloudEvent with data")
+    data = document["data"]
+    if not (isinstance(document.get("id"), str) and isinstance(document.get("subject"), str)):
+        raise UnreadableEvent("a CloudEvent without id or subject")
+    if not (isinstance(data.get("changes"), list) and isinstance(data.get("entity"), dict) and data.get("provider")):
+        raise UnreadableEvent("data lacks provider, entity or changes")
+    return Event(value or b"", document)

@@ -1,0 +1,115 @@
+"""The common stream: every change event once, handed to the endpoints of the subscriptions that want it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from runtime.clock import Clock
+from sinks.delivery import Delivery
+from sinks.directory import Directory
+from sinks.endpoint import Endpoint
+from sinks.event import Event, UnreadableEvent, read_event
+from sinks.shard import Shard
+
+log = logging.getLogger(__name__)
+
+_MAX_RECORDS = 500
+_POLL_MS = 200
+_GRACE_S = 0.05
+"""As long may a full queue hold up endpoints that have nothing to do."""
+_STUCK_S = 1.0
+"""A full queue that nobody empties for so long is not waited for at all."""
+
+
+class Feed:
+    """`shards`: those owned, by partition number. `busy`: the endpoints that have work."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        shards: Mapping[int, Shard],
+        directory: Directory,
+        endpoints: Mapping[str, Endpoint],
+        busy: set[str],
+        clock: Clock,
+    ) -> None:
+        self._consumer = consumer
+        self._shards = shards
+        self._directory = directory
+        self._endpoints = endpoints
+        self._busy = busy
+        self._clock = clock
+        self._oldest_since = min((endpoint.since_ms for endpoint in endpoints.values()), default=sys.maxsize)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+            # a rebalance may give this number to another shard while we wait for room: records belong to the one they were read for
+            owned = [(self._shards.get(tp.partition), records) for tp, records in batches.items()]
+            for shard, records in owned:
+                for record in records:
+                    if shard is None or shard.closed:
+                        break
+                    await self._hand_over(shard, record)
+
+    async def _hand_over(self, shard: Shard, record: ConsumerRecord) -> None:
+        topic, offset = record.topic, record.offset
+        tracker = shard.commons[topic]
+        if offset < tracker.position:
+            return
+        if shard.restored[topic].passes(offset) or record.timestamp < self._oldest_since:
+            tracker.passed(offset)
+            return
+        try:
+            event = read_event(record.value)
+        except UnreadableEvent as error:
+            log.warning("%s-%d@%d goes to the dead topic: %s", topic, record.partition, offset, error)
+            shard.bury(record.key, record.value, reason="bad-event", error=str(error), topic=topic, offset=offset)
+            tracker.passed(offset)
+            return
+        wanting = self._directory.wanting(event)
+        chosen = [name for name in wanting if self._is_due(shard, record, name)]
+        for name in chosen:
+            if not self._endpoints[name].room():
+                await self._wait_for_room(self._endpoints[name], shard)
+        if shard.closed:
+            return
+        # while we waited, some may have been given cursors of their own
+        served = []
+        for name in chosen:
+            if not shard.serves(name, topic, offset):
+                continue
+            if self._endpoints[name].room():
+                served.append(name)
+            else:
+                shard.detach(name, topic, offset)
+        tracker.passed(offset, served, len(wanting))
+        for name in served:
+            self._endpoints[name].offer(first_attempt(event, name, shard, topic, offset))
+
+    def _is_due(self, shard: Shard, record: ConsumerRecord, name: str) -> bool:
+        return (
+            record.timestamp >= self._endpoints[name].since_ms
+            and shard.restored[record.topic].leaves_open(record.offset, name)
+            and shard.serves(name, record.topic, record.offset)
+        )
+
+    async def _wait_for_room(self, endpoint: Endpoint, shard: Shard) -> None:
+        """A full queue is waited for as long as that harms nobody: while all the others have work too, and it moves on."""
+        started = self._clock.monotonic()
+        while not (endpoint.room() or endpoint.blocked or shard.closed):
+            now = self._clock.monotonic()
+            if now - max(endpoint.last_answer_at, started) > _STUCK_S:
+                return
+            if now - started > _GRACE_S and len(self._busy) < len(self._endpoints):
+                return
+            await endpoint.wait_for_room(_GRACE_S)
+
+
+def first_attempt(event: Event, subscription: str, shard: Shard, topic: str, offset: int) -> Delivery:
+    return Delivery(subscription, event, shard, topic, offset, held_topic=topic, held_offset=offset)

@@ -1,0 +1,108 @@
+"""Which shards this worker owns: partitions come and go with the consumer group, and shards with them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from runtime.kafka import Cluster
+from runtime.topics import read_to_end
+from sinks.shard import Shard
+from sinks.topics import PROVIDERS, group_id, lagging_topic, retry_topics, transactional_id
+from sinks.tracker import Position, decode
+
+log = logging.getLogger(__name__)
+
+
+class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """`begins`: subscriptions that began before they were first seen, and when, in Unix milliseconds. `opened(shard)` and
+    `closing(shard)` are told of each; `failed(error)` when one can't be opened."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        subscriptions: Iterable[str],
+        begins: Mapping[str, int],
+        *,
+        opened: Callable[[Shard], None],
+        closing: Callable[[Shard], Awaitable[None]],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.shards: dict[int, Shard] = {}
+        self.consumer: AIOKafkaConsumer | None = None
+        self._cluster = cluster
+        self._subscriptions = list(subscriptions)
+        self._begins = begins
+        self._opened = opened
+        self._closing = closing
+        self._failed = failed
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        """All are given up at each rebalance; what is in flight may end first."""
+        await self.close(sorted({partition.partition for partition in revoked}))
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        numbers = sorted({partition.partition for partition in assigned})
+        try:
+            await asyncio.gather(*(self._open(number) for number in numbers))
+        except (KafkaError, OSError) as error:
+            self._failed(error)
+
+    async def close(self, numbers: Iterable[int] | None = None) -> None:
+        shards = [self.shards[number] for number in (list(self.shards) if numbers is None else numbers) if number in self.shards]
+        await asyncio.gather(*(self._close(shard) for shard in shards))
+
+    async def _close(self, shard: Shard) -> None:
+        await self._closing(shard)
+        self.shards.pop(shard.partition, None)
+        await shard.aclose()
+
+    async def _open(self, number: int) -> None:
+        """Fences the last owner, and goes on where it was: its open transaction is settled before its offsets are read."""
+        topics = self._cluster.topics
+        producer = self._cluster.transactional_producer(transactional_id(topics, number))
+        try:
+            await producer.start()
+            restored = await self._restored(number)
+            shard = Shard(topics, number, producer, restored)
+            name = lagging_topic(topics).name
+            cursors = {record.key: record.value async for record in read_to_end(self._cluster, name, [number])}
+            shard.restore_lags([(key, value) for key, value in cursors.items() if value is not None], self._subscriptions)
+            await self._begin(shard)
+        except BaseException:
+            await producer.stop()
+            raise
+        assert self.consumer is not None
+        for topic in shard.commons:
+            self.consumer.seek(TopicPartition(topic, number), restored[topic].offset)
+        self.shards[number] = shard
+        self._opened(shard)
+
+    async def _begin(self, shard: Shard) -> None:
+        assert self.consumer is not None
+        for name, since in self._begins.items():
+            partitions = {TopicPartition(topic, shard.partition): since for topic in shard.commons}
+            for partition, found in (await self.consumer.offsets_for_times(partitions)).items():
+                shard.begin(name, partition.topic, found.offset if found is not None else shard.restored[partition.topic].offset)
+
+    async def _restored(self, number: int) -> dict[str, Position]:
+        topics = self._cluster.topics
+        names = [topics.changes(provider).name for provider in PROVIDERS]
+        names += [topic.name for topic in retry_topics(topics).values()]
+        partitions = [TopicPartition(name, number) for name in names]
+        assert self.consumer is not None
+        begins = await self.consumer.beginning_offsets(partitions)
+        async with self._cluster.admin() as admin:
+            committed = await admin.list_consumer_group_offsets(group_id(topics))
+        positions = {}
+        for partition in partitions:
+            commit = committed.get(partition)
+            if commit is None or commit.offset < begins[partition]:
+                positions[partition.topic] = Position(begins[partition], begins[partition])
+            else:
+                positions[partition.topic] = decode(commit.offset, commit.metadata)
+        return positions

@@ -1,0 +1,81 @@
+"""A delivery that is due later, as a record of a retry topic: the event's bytes, and the rest in headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from schemas import dead
+from sinks.topics import DELAYS
+
+DUE = "changecast-due"
+READY = "changecast-ready"
+DEFERRALS = "changecast-deferrals"
+
+_DEFER_FIRST_S = 5.0
+_DEFER_LONGEST_S = 300.0
+"""What an endpoint has no room for comes back in 5 s, then in twice that, and so on: many thousands that are overdue
+after an outage do not stampede, and are not written again and again."""
+
+
+class UnreadableParcel(ValueError):
+    """A record in a retry topic that none of ours can have written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """`attempts`: made so far. `due` and `ready` in Unix seconds: when it may be sent, and when it leaves its topic.
+    `topic`, `partition`, `offset`: the event's own place in the changes. `deferrals`: how often there was no room in a row."""
+
+    subscription: str
+    value: bytes
+    attempts: int
+    due: float
+    topic: str
+    partition: int
+    offset: int
+    deferrals: int = 0
+    ready: float = 0.0
+
+    def placed(self, now: float) -> tuple[str, Parcel]:
+        """The delay whose topic it goes to, and the parcel as it stands there: the longest delay that is not too long."""
+        wait = self.due - now
+        name, delay = next((entry for entry in reversed(DELAYS) if entry[1] <= wait), DELAYS[0])
+        return name, replace(self, ready=min(self.due, now + delay))
+
+    def deferred(self, now: float, chance: float, at_least: float = 0.0) -> Parcel:
+        """Not attempted, since there was no room. `chance` from 0 to 1 spreads those that were refused together."""
+        wait = max(min(_DEFER_FIRST_S * 2.0 ** min(self.deferrals, 16), _DEFER_LONGEST_S), at_least)
+        return replace(self, due=now + wait * (1 + 0.1 * chance), deferrals=self.deferrals + 1)
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        pairs: Iterable[tuple[str, object]] = (
+            (dead.SUBSCRIPTION, self.subscription),
+            (dead.ATTEMPTS, self.attempts),
+            (DUE, f"{self.due:.3f}"),
+            (READY, f"{self.ready:.3f}"),
+            (dead.ORIGIN_TOPIC, self.topic),
+            (dead.ORIGIN_PARTITION, self.partition),
+            (dead.ORIGIN_OFFSET, self.offset),
+            (DEFERRALS, self.deferrals),
+        )
+        return [(name, str(value).encode()) for name, value in pairs]
+
+
+def read_parcel(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Parcel:
+    """Raises UnreadableParcel."""
+    found = {name: content.decode("utf-8", "replace") for name, content in headers}
+    try:
+        return Parcel(
+            subscription=found[dead.SUBSCRIPTION],
+            value=value or b"",
+            attempts=int(found[dead.ATTEMPTS]),
+            due=float(found[DUE]),
+            topic=found[dead.ORIGIN_TOPIC],
+            partition=int(found[dead.ORIGIN_PARTITION]),
+            offset=int(found[dead.ORIGIN_OFFSET]),
+            deferrals=int(found[DEFERRALS]),
+            ready=float(found[READY]),
+        )
+    except (KeyError, ValueError) as error:
+        raise UnreadableParcel(f"not a delivery: {type(error).__name__} {error}") from error

@@ -1,0 +1,181 @@
+"""Reads the retry topics of a shard: each delivery leaves its topic in time, to be sent, or to wait on in another."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import RecordsToDelete
+
+from runtime.clock import Clock
+from runtime.kafka import Cluster
+from sinks.delivery import Delivery
+from sinks.endpoint import Endpoint
+from sinks.event import UnreadableEvent, read_event
+from sinks.parcel import Parcel, UnreadableParcel, read_parcel
+from sinks.shard import Shard
+
+log = logging.getLogger(__name__)
+
+_WINDOW = 200
+_WINDOW_BYTES = 512 * 1024
+"""Of each retry topic so much is held in memory until it is due."""
+_HELD_S = 1.0
+"""What is due this soon is waited for; it takes no hop."""
+_POLL_MS = 500
+_DELETE_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    at: float
+    number: int
+    topic: str
+    offset: int
+    parcel: Parcel
+
+
+class Returns:
+    """`give_up(delivery)` is called for what is due when its endpoint is disabled."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        shard: Shard,
+        endpoints: Mapping[str, Endpoint],
+        give_up: Callable[[Delivery], None],
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._cluster = cluster
+        self._shard = shard
+        self._endpoints = endpoints
+        self._give_up = give_up
+        self._clock = clock
+        self._random = random
+        self._heap: list[_Waiting] = []
+        self._counts: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._numbers = itertools.count()
+        self._dropped: Counter[str] = Counter()
+        self._deleted: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Until the shard is closed or the task cancelled."""
+        consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=_WINDOW_BYTES // 2)
+        await consumer.start()
+        try:
+            partitions = {topic: TopicPartition(topic, self._shard.partition) for topic in self._shard.retries}
+            consumer.assign(list(partitions.values()))
+            for topic, partition in partitions.items():
+                consumer.seek(partition, self._shard.retries[topic].position)
+            next_delete = self._clock.monotonic() + _DELETE_EVERY_S
+            while not self._shard.closed:
+                await self._read(consumer, partitions)
+                self._send_ready()
+                if self._clock.monotonic() >= next_delete:
+                    await self._delete_done()
+                    next_delete = self._clock.monotonic() + _DELETE_EVERY_S
+        finally:
+            await consumer.stop()
+
+    async def _read(self, consumer: AIOKafkaConsumer, partitions: Mapping[str, TopicPartition]) -> None:
+        wait = min(max(self._heap[0].at - self._now(), 0.005), _POLL_MS / 1000) if self._heap else _POLL_MS / 1000
+        open_for_more = [tp for topic, tp in partitions.items() if self._has_window(topic)]
+        if not open_for_more:
+            await self._clock.sleep(wait)
+            return
+        found = await consumer.getmany(*open_for_more, timeout_ms=int(wait * 1000), max_records=_WINDOW)
+        for records in found.values():
+            for record in records:
+                self._take(record)
+
+    def _has_window(self, topic: str) -> bool:
+        return self._counts[topic] < _WINDOW and self._bytes[topic] < _WINDOW_BYTES
+
+    def _take(self, record: ConsumerRecord) -> None:
+        tracker = self._shard.retries[record.topic]
+        if record.offset < tracker.position:
+            return
+        if self._shard.restored[record.topic].passes(record.offset):
+            tracker.passed(record.offset)
+            return
+        try:
+            parcel = read_parcel(record.value, record.headers)
+        except UnreadableParcel as error:
+            self._shard.bury(
+                record.key, record.value, reason="bad-retry", error=str(error), topic=record.topic, offset=record.offset
+            )
+            tracker.passed(record.offset)
+            return
+        tracker.passed(record.offset, [parcel.subscription])
+        self._counts[record.topic] += 1
+        self._bytes[record.topic] += len(parcel.value)
+        heapq.heappush(self._heap, _Waiting(parcel.ready, next(self._numbers), record.topic, record.offset, parcel))
+
+    def _send_ready(self) -> None:
+        now = self._now()
+        while self._heap and self._heap[0].at <= now and not self._shard.closed:
+            waiting = heapq.heappop(self._heap)
+            if 0 < waiting.parcel.due - now <= _HELD_S:
+                held = _Waiting(waiting.parcel.due, waiting.number, waiting.topic, waiting.offset, waiting.parcel)
+                heapq.heappush(self._heap, held)
+                continue
+            self._counts[waiting.topic] -= 1
+            self._bytes[waiting.topic] -= len(waiting.parcel.value)
+            self._pass_on(waiting, now)
+        for subscription, count in self._dropped.items():
+            log.warning("subscription %s is no more: %d of its retries are dropped", subscription, count)
+        self._dropped.clear()
+
+    def _pass_on(self, waiting: _Waiting, now: float) -> None:
+        parcel, shard = waiting.parcel, self._shard
+        endpoint = self._endpoints.get(parcel.subscription)
+        if endpoint is None:
+            self._dropped[parcel.subscription] += 1
+            shard.settle(waiting.topic, waiting.offset, parcel.subscription)
+        elif parcel.due > now:
+            self._hop(waiting, parcel, now)
+        else:
+            self._deliver(waiting, endpoint, now)
+
+    def _deliver(self, waiting: _Waiting, endpoint: Endpoint, now: float) -> None:
+        parcel, shard = waiting.parcel, self._shard
+        try:
+            event = read_event(parcel.value)
+        except UnreadableEvent as error:
+            shard.bury(None, parcel.value, reason="bad-event", error=str(error), topic=parcel.topic, offset=parcel.offset)
+            shard.settle(waiting.topic, waiting.offset, parcel.subscription)
+            return
+        delivery = Delivery(
+            parcel.subscription, event, shard, parcel.topic, parcel.offset, waiting.topic, waiting.offset, parcel.attempts
+        )
+        if endpoint.disabled:
+            self._give_up(delivery)
+        elif not endpoint.offer_retry(delivery):
+            pause = endpoint.breaker.wait(self._clock.monotonic())
+            self._hop(waiting, parcel.deferred(now, self._random.random(), pause), now)
+
+    def _hop(self, waiting: _Waiting, parcel: Parcel, now: float) -> None:
+        self._shard.park(parcel, now)
+        self._shard.settle(waiting.topic, waiting.offset, parcel.subscription)
+
+    async def _delete_done(self) -> None:
+        """Retry topics keep nothing by time: what is committed goes."""
+        done = {}
+        for topic, tracker in self._shard.retries.items():
+            if (offset := tracker.last_committed) is not None and offset > self._deleted.get(topic, 0):
+                done[TopicPartition(topic, self._shard.partition)] = RecordsToDelete(offset)
+                self._deleted[topic] = offset
+        if done:
+            async with self._cluster.admin() as admin:
+                await admin.delete_records(done)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()

@@ -1,0 +1,49 @@
+"""The way to each subscription's endpoint, by its config."""
+
+from __future__ import annotations
+
+from runtime.clock import Clock
+from runtime.rate import RateLimit
+from schemas.config import Config, Subscription
+from sinks.answer import Sender
+from sinks.breaker import Limits
+from sinks.client import Client
+from sinks.endpoint import Bounds
+from sinks.signing import BadSecret
+from sinks.slack import SlackSender
+from sinks.webhook import WebhookSender
+
+
+class Rates:
+    """The rate limits of endpoints. Subscriptions that post to one Slack channel share one, since Slack counts by channel."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._channels: dict[tuple[str | None, str | None], RateLimit] = {}
+
+    def of(self, subscription: Subscription) -> RateLimit | None:
+        if (slack := subscription.slack) is not None:
+            address = slack.webhook_url or slack.token
+            channel = (address.get_secret_value() if address else None, slack.channel)
+            return self._channels.setdefault(channel, RateLimit(slack.rate, self._clock))
+        rate = subscription.webhook.rate if subscription.webhook else None
+        return None if rate is None else RateLimit(rate, self._clock)
+
+
+def sender_of(subscription: Subscription, config: Config, client: Client) -> Sender:
+    """Raises BadSecret that names the subscription."""
+    if subscription.slack is not None:
+        return SlackSender(subscription, client)
+    try:
+        return WebhookSender(subscription, client, config.delivery.max_body_bytes)
+    except BadSecret as error:
+        raise BadSecret(f"subscription {subscription.name}: {error}") from None
+
+
+def bounds_of(subscription: Subscription, config: Config) -> Bounds:
+    breaker = Limits.of(config.delivery.breaker)
+    if subscription.slack is not None:
+        return Bounds(config.delivery.queue, concurrency=1, breaker=breaker)
+    webhook = subscription.webhook
+    assert webhook is not None
+    return Bounds(config.delivery.queue, webhook.concurrency, breaker)

@@ -1,0 +1,106 @@
+"""Carries out what an answer means: the offset settled, the retry parked or the event buried, the attempt on record."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from random import Random
+from typing import Literal
+
+from runtime.clock import Clock
+from schemas.delivery import Attempt, Outcome
+from sinks.answer import Answer, Meaning
+from sinks.delivery import Delivery
+from sinks.journal import Journal
+from sinks.parcel import Parcel
+from sinks.retry import RetryPolicy
+from sinks.signing import webhook_id
+from sinks.states import EndpointStates
+from sinks.verdict import Verdict, judge
+
+log = logging.getLogger(__name__)
+
+
+class Settler:
+    def __init__(
+        self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, str]
+    ) -> None:
+        self._policy = policy
+        self._journal = journal
+        self._states = states
+        self._clock = clock
+        self._random = random
+        self._kinds = kinds
+
+    def settle(self, delivery: Delivery, answer: Answer) -> None:
+        """An attempt has ended."""
+        attempts = delivery.attempts + 1
+        verdict = judge(answer, attempts, self._policy, self._random.random())
+        if verdict.outcome is Outcome.DELIVERED:
+            self._states.succeeded(delivery.subscription)
+        elif verdict.outcome is Outcome.RETRY:
+            self._states.failed(delivery.subscription)
+        if not delivery.shard.closed:
+            self._carry_out(delivery, answer, attempts, verdict)
+        self._record(delivery, answer, attempts, verdict)
+        if verdict.outcome is Outcome.DISABLED:
+            self._states.disable(delivery.subscription, answer.error or "the endpoint has ended")
+
+    def _carry_out(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict) -> None:
+        shard, now = delivery.shard, self._clock.now().timestamp()
+        if verdict.outcome is Outcome.RETRY:
+            due = now + verdict.wait
+            shard.park(
+                Parcel(
+                    delivery.subscription, delivery.event.value, attempts, due, delivery.topic, shard.partition, delivery.offset
+                ),
+                now,
+            )
+        elif verdict.outcome is not Outcome.DELIVERED:
+            error = answer.error or "refused"
+            log.warning("%s to %s is dead after attempt %d: %s", delivery.event.id, delivery.subscription, attempts, error)
+            shard.bury(
+                delivery.event.subject.encode(),
+                delivery.event.value,
+                reason=verdict.reason,
+                error=error,
+                topic=delivery.topic,
+                offset=delivery.offset,
+                attempts=attempts,
+                subscription=delivery.subscription,
+            )
+        shard.settle(delivery.held_topic, delivery.held_offset, delivery.subscription)
+
+    def give_up(self, delivery: Delivery) -> None:
+        """A retry is due, and its endpoint has been disabled meanwhile."""
+        state = self._states.state(delivery.subscription)
+        error = f"the endpoint is disabled: {state.disabled_reason}"
+        answer = Answer(meaning=Meaning.GONE, ms=0.0, error=error)
+        verdict = Verdict(Outcome.DISABLED, reason="endpoint-disabled")
+        self._carry_out(delivery, answer, delivery.attempts, verdict)
+        self._record(delivery, answer, max(delivery.attempts, 1), verdict)
+
+    def _record(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict) -> None:
+        now = self._clock.now()
+        retry = verdict.outcome is Outcome.RETRY
+        kind: Literal["webhook", "slack"] = "slack" if self._kinds[delivery.subscription] == "slack" else "webhook"
+        self._journal.write(
+            Attempt(
+                webhook_id=webhook_id(delivery.event.id, delivery.subscription),
+                event_id=delivery.event.id,
+                subject=delivery.event.subject,
+                subscription=delivery.subscription,
+                kind=kind,
+                attempt=attempts,
+                outcome=verdict.outcome,
+                at=now,
+                ms=answer.ms,
+                status_code=answer.status,
+                error=answer.error,
+                address=answer.address,
+                next_at=now + timedelta(seconds=verdict.wait) if retry else None,
+                answer=None if verdict.outcome is Outcome.DELIVERED else answer.text,
+                name=delivery.event.name,
+                change=delivery.event.change,
+            )
+        )

@@ -1,0 +1,208 @@
+"""Everything of one partition number: the changes of all providers, the retries that came of them, and the cursors of those that lag.
+
+The partitions of one number have one owner, and one transactional producer, which fences the last owner. What the sinks do to Kafka
+for a shard is one series of commits: offsets alone by the consumer group, offsets together with records in a transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from schemas import dead
+from schemas.topics import Topics
+from sinks import lag as lags
+from sinks.lag import Lag
+from sinks.parcel import Parcel
+from sinks.topics import group_id, lagging_topic, retry_topics
+from sinks.tracker import MAX_METADATA_CHARS, Position, Tracker
+
+log = logging.getLogger(__name__)
+
+Commit = tuple[int, str]
+_CROWDED = MAX_METADATA_CHARS // 2
+"""Open deliveries of one partition, from which on a commit's text may be too short for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A record to be written in the shard's next transaction. It goes to the partition of the shard's number."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one commit writes: taken at one moment, so that offsets, records and cursors agree."""
+
+    commons: dict[str, Commit]
+    retries: dict[str, Commit]
+    outs: list[Out]
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.outs and not self.retries
+
+
+class Shard:
+    """`commons` and `retries`: trackers by topic. `restored`: what an earlier owner had settled, by topic."""
+
+    def __init__(self, topics: Topics, partition: int, producer: AIOKafkaProducer, restored: dict[str, Position]) -> None:
+        self.partition = partition
+        self.restored = restored
+        self.closed = False
+        retry_names = {topic.name for topic in retry_topics(topics).values()}
+        self.commons = {name: Tracker(at.offset) for name, at in restored.items() if name not in retry_names}
+        self.retries = {name: Tracker(at.offset) for name, at in restored.items() if name in retry_names}
+        self.lags: dict[tuple[str, str], Lag] = {}
+        self._begun: set[tuple[str, str]] = set()
+        self._kept: set[str] = set()
+        self._topics = topics
+        self._retry_names = {delay: topic.name for delay, topic in retry_topics(topics).items()}
+        self._producer = producer
+        self._outs: list[Out] = []
+
+    def restore_lags(self, records: Iterable[tuple[bytes | None, bytes]], known: Iterable[str]) -> None:
+        """The cursors that the last owner left. Those of subscriptions that are no more are taken away."""
+        names = set(known)
+        for key, value in records:
+            found = lags.restore(value, self.restored)
+            if found.subscription not in names:
+                log.warning(
+                    "subscription %s is no more: what it had not had yet of %s is dropped", found.subscription, found.topic
+                )
+                self._outs.append(Out(lagging_topic(self._topics).name, key, None, []))
+                continue
+            self._begun.add((found.subscription, found.topic))
+            if not (found.ended and not found.own.open):
+                self.lags[found.subscription, found.topic] = found
+
+    def begin(self, subscription: str, topic: str, offset: int) -> None:
+        """A subscription that is new, and is to have what was published from `offset` on, although the common stream is further.
+        That it has begun is kept, so that it begins once."""
+        self._kept.add(subscription)
+        if (subscription, topic) in self._begun:
+            return
+        common = self.restored[topic]
+        start = min(offset, common.offset)
+        lag = Lag(subscription, topic, Tracker(start), Position(start, start), until=start if start == common.offset else None)
+        self.lags[subscription, topic] = lag
+
+    def serves(self, subscription: str, topic: str, offset: int) -> bool:
+        """Whether the common stream is where this subscription gets the event at `offset`."""
+        lag = self.lags.get((subscription, topic))
+        return lag is None or (lag.until is not None and offset >= lag.until)
+
+    def detach(self, subscription: str, topic: str, offset: int) -> Lag:
+        """From `offset` on, and for all that is open before it, the subscription has a cursor of its own."""
+        common = self.commons[topic]
+        held = common.open_of(subscription)
+        lag = self.lags.get((subscription, topic))
+        if lag is None:
+            lag = Lag(subscription, topic, Tracker(offset), Position(0, 0))
+            # an earlier process may have settled some of what comes
+            lag.common, lag.common_from = self.restored[topic], offset
+            self.lags[subscription, topic] = lag
+        lag.tracker.position = max(lag.tracker.position, offset)
+        lag.tracker.adopt(held, subscription)
+        lag.until = None
+        lag.dirty = True
+        for each in held:
+            common.settle(each, subscription)
+        log.info("%s lags behind in %s-%d: it goes on at its own cursor", subscription, topic, self.partition)
+        return lag
+
+    def attach(self, lag: Lag) -> None:
+        """It has caught up with the common stream."""
+        lag.until = self.commons[lag.topic].position
+        lag.dirty = True
+        log.info("%s has caught up in %s-%d", lag.subscription, lag.topic, self.partition)
+
+    def settle(self, topic: str, offset: int, subscription: str) -> None:
+        """A delivery has ended. What it is held by, the common stream, a cursor or a retry, is found here."""
+        if (retry := self.retries.get(topic)) is not None:
+            retry.settle(offset, subscription)
+            return
+        self.commons[topic].settle(offset, subscription)
+        if (lag := self.lags.get((subscription, topic))) is not None:
+            lag.tracker.settle(offset, subscription)
+            lag.dirty = True
+
+    def park(self, parcel: Parcel, now: float) -> None:
+        """A delivery is due later: into the retry topic of the longest delay that is not too long."""
+        delay, placed = parcel.placed(now)
+        self._outs.append(Out(self._retry_names[delay], placed.subscription.encode(), placed.value, placed.headers()))
+
+    def bury(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        reason: str,
+        error: str,
+        topic: str,
+        offset: int,
+        attempts: int = 0,
+        subscription: str | None = None,
+    ) -> None:
+        """Into `changecast.dead`, as it came, with its origin."""
+        headers = dead.headers(
+            reason=reason, error=error, topic=topic, partition=self.partition, offset=offset, attempts=attempts, subscription=subscription
+        )  # fmt: skip
+        self._outs.append(Out(self._topics.dead.name, key, value, headers))
+
+    def crowded(self) -> list[tuple[str, str]]:
+        """(subscription, topic) of those that hold back so much that a commit could not name it all."""
+        return [
+            (name, topic)
+            for topic, tracker in self.commons.items()
+            if tracker.open_count > _CROWDED and (name := tracker.most_open()) is not None
+        ]
+
+    def step(self) -> Step | None:
+        """What is to be committed now, or None. From here on it counts as being written."""
+        commons = {topic: commit for topic, tracker in self.commons.items() if (commit := tracker.uncommitted()) is not None}
+        retries = {topic: commit for topic, tracker in self.retries.items() if (commit := tracker.uncommitted()) is not None}
+        outs = self._outs
+        self._outs = []
+        for key, lag in list(self.lags.items()):
+            if lag.done:
+                del self.lags[key]
+                kept = lag.to_json() if lag.subscription in self._kept else None
+                outs.append(Out(lagging_topic(self._topics).name, lags.lag_key(*key), kept, []))
+            elif lag.dirty:
+                lag.dirty = False
+                outs.append(Out(lagging_topic(self._topics).name, lags.lag_key(*key), lag.to_json(), []))
+        return Step(commons, retries, outs) if commons or retries or outs else None
+
+    async def write(self, step: Step) -> None:
+        """Records, cursors and offsets in one transaction. Raises KafkaError; then nothing of it is written."""
+        partition = self.partition
+        try:
+            async with self._producer.transaction():
+                for out in step.outs:
+                    await self._producer.send(out.topic, out.value, key=out.key, partition=partition, headers=out.headers)
+                offsets = {TopicPartition(topic, partition): commit for topic, commit in {**step.commons, **step.retries}.items()}
+                if offsets:
+                    await self._producer.send_offsets_to_transaction(offsets, group_id(self._topics))
+        except BaseException:
+            # what the step held counts as settled here, and is not: nothing may be committed after it
+            self.closed = True
+            raise
+        self.written(step)
+
+    def written(self, step: Step) -> None:
+        for topic, commit in step.commons.items():
+            self.commons[topic].committed(commit)
+        for topic, commit in step.retries.items():
+            self.retries[topic].committed(commit)
+
+    async def aclose(self) -> None:
+        self.closed = True
+        await self._producer.stop()

@@ -1,0 +1,149 @@
+"""What all sinks workers know of each endpoint: since when it is served, and whether it is disabled. Kept in `changecast.endpoints`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from pydantic import ValidationError
+
+from runtime.clock import Clock
+from runtime.kafka import Cluster
+from runtime.topics import read_to_end
+from schemas.config import Subscription
+from schemas.delivery import EndpointState
+
+log = logging.getLogger(__name__)
+
+_FAILING_BEFORE_TOLD = timedelta(seconds=60)
+"""An endpoint that fails now and then does not write a record each time; five days of failing are counted from the first."""
+
+
+def _nobody(state: EndpointState) -> None:
+    """Who listens is told later."""
+    del state
+
+
+class EndpointStates:
+    """`on_change(state)` is called for each state that this or another worker wrote."""
+
+    def __init__(self, cluster: Cluster, producer: AIOKafkaProducer, clock: Clock, disable_after: timedelta) -> None:
+        self._cluster = cluster
+        self._topic = cluster.topics.endpoints.name
+        self._producer = producer
+        self._clock = clock
+        self._disable_after = disable_after
+        self._states: dict[str, EndpointState] = {}
+        self._failing: dict[str, datetime] = {}
+        self._unwritten: set[str] = set()
+        self._some = asyncio.Event()
+        self._end = 0
+        self.on_change: Callable[[EndpointState], None] = _nobody
+
+    async def load(self, subscriptions: Iterable[Subscription]) -> None:
+        """Reads all states. A subscription that has none begins now, or `from` earlier, and that is written before it is served."""
+        async for record in read_to_end(self._cluster, self._topic):
+            self._apply(record)
+            self._end = record.offset + 1
+        new = [subscription for subscription in subscriptions if subscription.name not in self._states]
+        await asyncio.gather(*(self._begin(subscription) for subscription in new))
+
+    async def _begin(self, subscription: Subscription) -> None:
+        since = self._clock.now() - (subscription.since or timedelta())
+        await self._write(EndpointState(subscription=subscription.name, since=since))
+        log.info("subscription %s is new: it gets what is published from %s on", subscription.name, since.isoformat())
+
+    def since(self, subscription: str) -> datetime:
+        return self._states[subscription].since
+
+    def disabled(self, subscription: str) -> bool:
+        state = self._states.get(subscription)
+        return state is not None and state.disabled_at is not None
+
+    def state(self, subscription: str) -> EndpointState:
+        return self._states[subscription]
+
+    def succeeded(self, subscription: str) -> None:
+        if self._failing.pop(subscription, None) is not None or self._states[subscription].failing_since is not None:
+            self._change(subscription, failing_since=None)
+
+    def failed(self, subscription: str) -> None:
+        """An attempt failed. After `disable_after` of nothing else, the endpoint is disabled."""
+        now = self._clock.now()
+        since = self._failing.setdefault(subscription, self._states[subscription].failing_since or now)
+        if now - since >= self._disable_after:
+            self.disable(subscription, f"every attempt failed since {since.isoformat(timespec='seconds')}")
+        elif now - since >= _FAILING_BEFORE_TOLD:
+            self._change(subscription, failing_since=since)
+
+    def disable(self, subscription: str, reason: str) -> None:
+        """For all workers, until somebody enables it."""
+        if not self.disabled(subscription):
+            log.warning(
+                "endpoint %s is disabled: %s (`changecast endpoints enable %s` brings it back)",
+                subscription,
+                reason,
+                subscription,
+            )
+            self._change(subscription, disabled_at=self._clock.now(), disabled_reason=reason)
+
+    async def run(self) -> None:
+        """Writes what changed here, reads what changed elsewhere. Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write_behind())
+            tasks.create_task(self._follow())
+
+    def _change(self, subscription: str, **fields: datetime | str | None) -> None:
+        old = self._states[subscription]
+        new = old.model_copy(update=fields)
+        if new != old:
+            self._states[subscription] = new
+            self._unwritten.add(subscription)
+            self._some.set()
+            self.on_change(new)
+
+    async def flush(self) -> None:
+        while self._unwritten:
+            await self._write(self._states[self._unwritten.pop()])
+
+    async def _write_behind(self) -> None:
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            await self.flush()
+
+    async def _write(self, state: EndpointState) -> None:
+        self._states[state.subscription] = state
+        await self._producer.send_and_wait(self._topic, state.to_json(), key=state.subscription.encode())
+
+    async def _follow(self) -> None:
+        consumer = self._cluster.consumer(group_id=None)
+        await consumer.start()
+        try:
+            partition = TopicPartition(self._topic, 0)
+            consumer.assign([partition])
+            consumer.seek(partition, self._end)
+            async for record in consumer:
+                if (state := self._apply(record)) is not None:
+                    self.on_change(state)
+        finally:
+            await consumer.stop()
+
+    def _apply(self, record: ConsumerRecord) -> EndpointState | None:
+        if record.value is None:
+            self._states.pop((record.key or b"").decode(), None)
+            return None
+        try:
+            state = EndpointState.model_validate_json(record.value)
+        except ValidationError as error:
+            log.warning("%s-%d@%d is no endpoint state: %s", self._topic, record.partition, record.offset, error)
+            return None
+        known = self._states.get(state.subscription)
+        if known is not None and known.since < state.since:
+            # two workers that met a new subscription at once: the earlier one holds, so that no event falls between
+            state = state.model_copy(update={"since": known.since})
+        self._states[state.subscription] = state
+        return state

@@ -1,0 +1,117 @@
+"""Reads on for the subscriptions of a shard that lag behind, each from its own cursor, as far as its endpoint has room."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from runtime.clock import Clock
+from runtime.kafka import Cluster
+from sinks.breaker import State
+from sinks.directory import Directory
+from sinks.endpoint import Endpoint
+from sinks.event import UnreadableEvent, read_event
+from sinks.feed import first_attempt
+from sinks.lag import Lag
+from sinks.shard import Shard
+
+log = logging.getLogger(__name__)
+
+_IDLE_S = 0.05
+_POLL_MS = 500
+_MAX_RECORDS = 500
+_FETCH_BYTES = 256 * 1024
+"""A cursor reads in small steps, and what was fetched ahead is thrown away when another's turn comes."""
+
+
+class Trail:
+    def __init__(
+        self, cluster: Cluster, shard: Shard, directory: Directory, endpoints: Mapping[str, Endpoint], clock: Clock
+    ) -> None:
+        self._cluster = cluster
+        self._shard = shard
+        self._directory = directory
+        self._endpoints = endpoints
+        self._clock = clock
+        self._turn = 0
+
+    async def run(self) -> None:
+        """Until the shard is closed or the task cancelled. Connects only once somebody lags."""
+        while not self._behind():
+            await self._clock.sleep(_IDLE_S)
+        consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=_FETCH_BYTES)
+        await consumer.start()
+        try:
+            while not self._shard.closed:
+                if (lag := self._next()) is None:
+                    await self._clock.sleep(_IDLE_S)
+                else:
+                    await self._advance(consumer, lag)
+        finally:
+            await consumer.stop()
+
+    def _behind(self) -> list[Lag]:
+        return [lag for lag in self._shard.lags.values() if lag.until is None]
+
+    def _next(self) -> Lag | None:
+        """Whose turn it is, of those whose endpoint is at least half empty: small refills would cost a fetch each."""
+        ready = [lag for lag in self._behind() if self._has_room(lag)]
+        if not ready:
+            return None
+        self._turn += 1
+        return ready[self._turn % len(ready)]
+
+    def _has_room(self, lag: Lag) -> bool:
+        endpoint = self._endpoints[lag.subscription]
+        if lag.stale and endpoint.in_flight:
+            return False
+        if lag.tracker.position >= self._shard.commons[lag.topic].position and not self._is_well(endpoint):
+            return False
+        return endpoint.room() * 2 >= endpoint.bounds.queue
+
+    async def _advance(self, consumer: AIOKafkaConsumer, lag: Lag) -> None:
+        shard, endpoint = self._shard, self._endpoints[lag.subscription]
+        if lag.stale:
+            lag.rewind()
+        if self._caught_up(lag):
+            return
+        partition = TopicPartition(lag.topic, shard.partition)
+        if consumer.assignment() != {partition}:
+            consumer.assign([partition])
+            consumer.seek(partition, lag.tracker.position)
+        elif await consumer.position(partition) != lag.tracker.position:
+            consumer.seek(partition, lag.tracker.position)
+        found = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=min(endpoint.room() or 1, _MAX_RECORDS))
+        for record in found.get(partition, ()):
+            if shard.closed or lag.until is not None or self._caught_up(lag):
+                return
+            if not endpoint.room():
+                return
+            wanted = False
+            if record.timestamp >= endpoint.since_ms and lag.leaves_open(record.offset):
+                try:
+                    event = read_event(record.value)
+                    wanted = self._directory.wants(lag.subscription, event)
+                except UnreadableEvent:
+                    wanted = False  # the common stream has sent it to the dead topic
+            lag.tracker.passed(record.offset, [lag.subscription] if wanted else ())
+            lag.dirty = True
+            if wanted:
+                endpoint.offer(first_attempt(event, lag.subscription, shard, lag.topic, record.offset))
+        if not shard.closed and lag.until is None and not found:
+            # nothing but markers of transactions up to here
+            lag.tracker.position = max(lag.tracker.position, await consumer.position(partition))
+            self._caught_up(lag)
+
+    def _caught_up(self, lag: Lag) -> bool:
+        """Gives the subscription back to the common stream once nothing lies between them, and its endpoint is well."""
+        if lag.tracker.position < self._shard.commons[lag.topic].position:
+            return False
+        if self._is_well(self._endpoints[lag.subscription]):
+            self._shard.attach(lag)
+        return True
+
+    def _is_well(self, endpoint: Endpoint) -> bool:
+        return endpoint.breaker.state(self._clock.monotonic()) is State.CLOSED

@@ -1,0 +1,245 @@
+"""The sinks worker: delivers what is in `changecast.changes.*` to the subscriptions of the config."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Coroutine
+from random import Random
+from typing import Any
+
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+from runtime.backoff import Backoff
+from runtime.clock import Clock, SystemClock
+from runtime.kafka import Cluster
+from runtime.topics import ensure_topics
+from schemas.config import Config
+from schemas.delivery import EndpointState
+from sinks.client import Client
+from sinks.commits import Commits
+from sinks.directory import Directory
+from sinks.endpoint import Endpoint
+from sinks.feed import Feed
+from sinks.journal import Journal
+from sinks.ownership import Ownership
+from sinks.pulse import Pulse
+from sinks.retry import RetryPolicy
+from sinks.returns import Returns
+from sinks.senders import Rates, bounds_of, sender_of
+from sinks.settle import Settler
+from sinks.shard import Shard
+from sinks.states import EndpointStates
+from sinks.topics import PROVIDERS, every_topic, group_id
+from sinks.trail import Trail
+
+log = logging.getLogger(__name__)
+
+_END_S = 10.0
+"""So long may deliveries in flight take at the end. What has no answer then is delivered again at the next start."""
+_HAND_OVER_S = 5.0
+"""The same when partitions move to another worker, which waits meanwhile."""
+_GATHER_MS = 50
+"""Records of attempts are gathered for so long: at some hundred deliveries a second, each record would be a request of its own."""
+_TIDY_EVERY_S = 1.0
+_HELD_BACK_S = 10.0
+"""A delivery that has waited so long in a queue no longer holds back the common stream's offset."""
+
+
+async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
+    """Until `stop` is set. Trouble with Kafka starts it again from what is committed. Raises signing.BadSecret at once."""
+    clock, random = SystemClock(), Random()
+    attempt = 0
+    while not stop.is_set():
+        began = clock.monotonic()
+        try:
+            await Worker(config, cluster, clock, random).run(stop)
+        except* (KafkaError, ConnectionError) as group:
+            attempt = 1 if clock.monotonic() - began > 60 else attempt + 1
+            delay = Backoff(1.0, 15.0).delay(attempt, random)
+            log.warning("sinks start again in %.1f s from what is committed: %s", delay, "; ".join(map(repr, group.exceptions)))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), delay)
+
+
+class Worker:
+    """One life of the worker: it ends by `stop`, or by the first error."""
+
+    def __init__(self, config: Config, cluster: Cluster, clock: Clock, random: Random) -> None:
+        self._config = config
+        self._cluster = cluster
+        self._clock = clock
+        self._random = random
+        self._names = [subscription.name for subscription in config.subscriptions]
+        self._directory = Directory(config.subscriptions, clock)
+        self._pulse = Pulse(clock)
+        self._busy: set[str] = set()
+        self._endpoints: dict[str, Endpoint] = {}
+        self._shard_tasks: dict[Shard, list[asyncio.Task[None]]] = {}
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            await ensure_topics(self._cluster, every_topic(self._cluster.topics))
+            producer = self._cluster.producer(linger_ms=_GATHER_MS)
+            await producer.start()
+            stack.push_async_callback(producer.stop)
+            client = Client(self._config.delivery, self._config.network.allow)
+            stack.push_async_callback(client.aclose)
+            self._states = EndpointStates(self._cluster, producer, self._clock, self._config.delivery.disable_after)
+            await self._states.load(self._config.subscriptions)
+            self._journal = Journal(producer, self._cluster.topics.deliveries.name)
+            self._make_endpoints(client)
+            await self._serve(stop, stack)
+
+    def _make_endpoints(self, client: Client) -> None:
+        kinds = {one.name: "slack" if one.slack else "webhook" for one in self._config.subscriptions}
+        policy = RetryPolicy.of(self._config.delivery)
+        rates = Rates(self._clock)
+        self._settler = Settler(policy, self._journal, self._states, self._clock, self._random, kinds)
+        for subscription in self._config.subscriptions:
+            endpoint = Endpoint(
+                subscription.name,
+                sender_of(subscription, self._config, client),
+                bounds_of(subscription, self._config),
+                self._clock,
+                on_answer=self._settler.settle,
+                on_error=self._fail,
+                on_busy=lambda name, busy: self._busy.add(name) if busy else self._busy.discard(name),
+                rate=rates.of(subscription),
+                pulse=self._pulse,
+            )
+            endpoint.since_ms = int(self._states.since(subscription.name).timestamp() * 1000)
+            endpoint.disabled = self._states.disabled(subscription.name)
+            self._endpoints[subscription.name] = endpoint
+        self._states.on_change = self._state_changed
+
+    async def _serve(self, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
+        begins = {one.name: self._endpoints[one.name].since_ms for one in self._config.subscriptions if one.since is not None}
+        owner = Ownership(self._cluster, self._names, begins, opened=self._opened, closing=self._closing, failed=self._fail)
+        self._shards = owner.shards
+        consumer = owner.consumer = self._cluster.consumer(
+            group_id=group_id(self._cluster.topics),
+            partition_assignment_strategy=[RangePartitionAssignor],
+            fetch_max_wait_ms=500,
+        )
+        self._commits = Commits(consumer, lambda: list(owner.shards.values()), self._clock)
+        consumer.subscribe([self._cluster.topics.changes(provider).name for provider in PROVIDERS], listener=owner)
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        feed = Feed(consumer, owner.shards, self._directory, self._endpoints, self._busy, self._clock)
+        background = [
+            self._watched(feed.run()),
+            self._watched(self._commits.run()),
+            self._watched(self._journal.run()),
+            self._watched(self._states.run()),
+            self._watched(self._tidy()),
+            self._watched(self._pulse.run()),
+        ]
+        try:
+            await self._until(stop)
+            for task in (background[0], *itertools.chain(*self._shard_tasks.values())):
+                task.cancel()
+            await self._finish(owner)
+        finally:
+            tasks = background + [task for tasks in self._shard_tasks.values() for task in tasks]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(endpoint.aclose() for endpoint in self._endpoints.values()))
+            await asyncio.gather(*(shard.aclose() for shard in owner.shards.values()), return_exceptions=True)
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        stopped = asyncio.create_task(stop.wait())
+        waited: list[asyncio.Future[Any]] = [stopped, self._ended]
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+        if self._ended.done():
+            self._ended.result()
+
+    async def _finish(self, owner: Ownership) -> None:
+        """No new attempts; those in flight may end; then the last commit."""
+        for endpoint in self._endpoints.values():
+            endpoint.hold()
+        await self._quiet(None, _END_S)
+        await self._commits.commit(owner.shards.values())
+        await self._journal.flush()
+        await self._states.flush()
+
+    async def _quiet(self, shard: Shard | None, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(endpoint.quiet(shard) for endpoint in self._endpoints.values()))
+
+    def _opened(self, shard: Shard) -> None:
+        trail = Trail(self._cluster, shard, self._directory, self._endpoints, self._clock)
+        returns = Returns(self._cluster, shard, self._endpoints, self._settler.give_up, self._clock, self._random)
+        self._shard_tasks[shard] = [self._watched(trail.run()), self._watched(returns.run())]
+
+    async def _closing(self, shard: Shard) -> None:
+        """The partition goes to another worker: what waits is dropped, what is in flight may end, what is settled is committed."""
+        tasks = self._shard_tasks.pop(shard, [])
+        for task in tasks:
+            task.cancel()
+        for endpoint in self._endpoints.values():
+            endpoint.drop(lambda delivery: delivery.shard is shard)
+        await self._quiet(shard, _HAND_OVER_S)
+        try:
+            await self._commits.commit([shard])
+        except KafkaError as problem:
+            log.info("partitions %d have moved before the last commit: %r", shard.partition, problem)
+        self._commits.forget(shard)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _state_changed(self, state: EndpointState) -> None:
+        endpoint = self._endpoints.get(state.subscription)
+        if endpoint is None:
+            return
+        disabled = state.disabled_at is not None
+        if disabled and not endpoint.disabled:
+            endpoint.disabled = True
+            self._freeze(endpoint)
+        elif endpoint.disabled and not disabled:
+            log.info("endpoint %s is enabled again", endpoint.name)
+            endpoint.disabled = False
+
+    def _freeze(self, endpoint: Endpoint) -> None:
+        """What a disabled endpoint has not had yet waits at its cursors, in case it is enabled again."""
+        for shard in self._shards.values():
+            for topic, tracker in shard.commons.items():
+                if tracker.open_of(endpoint.name):
+                    shard.detach(endpoint.name, topic, tracker.position)
+            for lag in shard.lags.values():
+                if lag.subscription == endpoint.name:
+                    lag.stale = True
+        for delivery in endpoint.drop(lambda delivery: True):  # noqa: ARG005
+            if not delivery.is_first:
+                self._settler.give_up(delivery)
+
+    async def _tidy(self) -> None:
+        """Queues that stand still must not hold back the common stream's offset."""
+        while True:
+            await self._clock.sleep(_TIDY_EVERY_S)
+            slow = {name for name, endpoint in self._endpoints.items() if endpoint.oldest_wait() > _HELD_BACK_S}
+            for shard in list(self._shards.values()):
+                held = {(name, topic) for name in slow for topic, common in shard.commons.items() if common.open_of(name)}
+                for name, topic in held.union(shard.crowded()):
+                    shard.detach(name, topic, shard.commons[topic].position)
+
+    def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._watch)
+        return task
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)

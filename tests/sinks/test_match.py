@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.clock import ManualClock
+from schemas.config import Subscription
+from schemas.event import Change
+from sinks.directory import Directory
+from sinks.event import Event, UnreadableEvent, read_event
+from sinks.facts import Facts, Trait
+from sinks.index import Index
+from sinks.match import Rule, compile_rule
+from tests.sinks.worlds import change_event, webhook
+
+
+def rule_of(name: str = "s", when: str | None = None, **match: Any) -> Any:
+    return compile_rule(subscription(name, when, **match))
+
+
+def subscription(name: str = "s", when: str | None = None, **match: Any) -> Subscription:
+    return Subscription.model_validate(webhook(name, "http://x", match=match, when=when))
+
+
+def event_of(*changes: Change, **fields: Any) -> Event:
+    return read_event(change_event(changes=list(changes), **fields).to_json())
+
+
+def wants(match: dict[str, Any], event: Event) -> bool:
+    (rule,) = rules = [rule_of(**match)]
+    found = Index(rules).matching(event.facts)
+    assert bool(found) == rule.wants(event.facts)
+    return bool(found)
+
+
+ADDED_EN = Change(key="images", action="added", language="en")
+DELETED_FR = Change(key="images", action="deleted", language="fr")
+TITLE = Change(key="title", action="updated")
+
+
+def test_one_change_must_satisfy_key_action_and_language_together() -> None:
+    event = event_of(ADDED_EN, DELETED_FR)
+    assert wants({"key": "images", "action": "added", "language": "en"}, event)
+    assert not wants({"key": "images", "action": "added", "language": "fr"}, event)
+    assert not wants({"action": "deleted", "language": "en"}, event)
+
+
+def test_a_language_of_null_is_a_change_without_one() -> None:
+    assert wants({"language": [None]}, event_of(TITLE))
+    assert not wants({"language": [None]}, event_of(ADDED_EN))
+    assert wants({"language": ["en", None]}, event_of(ADDED_EN))
+
+
+def test_a_key_that_is_missing_matches_all() -> None:
+    assert wants({}, event_of(TITLE))
+
+
+@pytest.mark.parametrize(
+    ("match", "wanted"),
+    [
+        ({"provider": "tmdb"}, True),
+        ({"provider": ["pbs", "tvdb"]}, False),
+        ({"entity": "episode"}, True),
+        ({"entity": "series"}, False),
+        ({"id": "tmdb:episode:63057"}, True),
+        ({"id": "tmdb:series:1399"}, False),
+        ({"within": "tmdb:series:1399"}, True),
+        ({"within": "tmdb:season:3624"}, True),
+        ({"within": "tmdb:episode:63057"}, True),
+        ({"within": "tmdb:series:1400"}, False),
+        ({"id": "tmdb:episode:63057", "within": "tmdb:series:1400"}, False),
+    ],
+)
+def test_provider_entity_and_place(match: dict[str, Any], wanted: bool) -> None:
+    assert wants(match, event_of(TITLE)) is wanted
+
+
+def test_an_event_in_which_nothing_differs_is_for_those_who_ask() -> None:
+    assert not wants({}, event_of())
+    assert wants({"unchanged": True}, event_of())
+    assert wants({"unchanged": True, "key": "images"}, event_of())
+    assert not wants({"unchanged": True, "provider": "pbs"}, event_of())
+    assert not wants({"unchanged": True, "key": "images"}, event_of(TITLE))
+
+
+def test_a_gap_is_only_for_those_who_name_it() -> None:
+    gap = event_of(Change(key="gap", action="created"))
+    assert not wants({}, gap)
+    assert not wants({"action": "created"}, gap)
+    assert wants({"key": "gap"}, gap)
+    assert wants({"key": ["title", "gap"]}, gap)
+
+
+words = st.sampled_from(["a", "b", "gap"])
+actions = st.sampled_from(["added", "deleted"])
+languages = st.sampled_from(["en", "fr", None])
+providers = st.sampled_from(["tmdb", "pbs"])
+
+
+def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.none(), st.frozensets(values, min_size=1, max_size=2))
+
+
+rules = st.builds(
+    Rule,
+    subscription=st.text(max_size=3),
+    providers=some(providers),
+    entities=some(words),
+    keys=some(words),
+    actions=some(actions),
+    languages=some(languages),
+    ids=some(words),
+    within=some(words),
+    unchanged=st.booleans(),
+    when=st.none(),
+)
+facts = st.builds(
+    lambda provider, entity, subject, above, traits: Facts(provider, entity, subject, (subject, *above), tuple(traits)),
+    providers,
+    words,
+    words,
+    st.lists(words, max_size=2),
+    st.lists(st.builds(Trait, words, actions, languages), unique=True, max_size=3),
+)
+
+
+@given(st.lists(rules, max_size=6), facts)
+def test_the_index_finds_exactly_the_rules_that_want_the_event(rules: list[Rule], facts: Facts) -> None:
+    assert Index(rules).matching(facts) == [rule for rule in rules if rule.wants(facts)]
+
+
+def test_a_rule_of_very_many_combinations_is_found_all_the_same() -> None:
+    match = {"id": [f"tmdb:movie:{number}" for number in range(3000)], "key": ["images", "title"], "language": ["en", "fr", None]}
+    assert wants({**match, "id": [*match["id"], "tmdb:episode:63057"]}, event_of(TITLE))
+
+
+def test_subscriptions_that_do_not_match_cost_nothing() -> None:
+    def seconds(count: int) -> float:
+        rules = [rule_of(f"s{n}", within=f"tmdb:series:{n}", key="images", language="xx") for n in range(count)]
+        index, best = Index(rules), float("inf")
+        for _ in range(5):
+            began = time.perf_counter()
+            for _ in range(500):
+                index.matching(event.facts)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    event = event_of(ADDED_EN, DELETED_FR, TITLE)
+    assert seconds(10_000) < 3 * seconds(10)
+
+
+def test_only_candidates_reach_when_and_one_that_fails_is_no_match_and_counted() -> None:
+    directory = Directory(
+        [
+            subscription("plain", key="title"),
+            subscription("wide", 'event.data.entity.name == "The Kingsroad"'),
+            subscription("broken", "event.data.nowhere.at.all == 1"),
+            subscription("elsewhere", "event.data.nowhere.at.all == 1", provider="pbs"),
+        ],
+        ManualClock(),
+    )
+    assert directory.wanting(event_of(TITLE)) == ["plain", "wide"]
+    assert directory.failed_whens == {"broken": 1}
+    assert directory.wants("wide", event_of(TITLE))
+    assert not directory.wants("broken", event_of(TITLE))
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"{", b"[]", b'{"data": 1}', b'{"data": {}}', orjson.dumps({"id": "1", "subject": "s", "data": {}})]
+)
+def test_a_record_that_is_no_change_event_says_so(value: bytes | None) -> None:
+    with pytest.raises(UnreadableEvent):
+        read_event(value)

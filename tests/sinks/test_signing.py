@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from sinks import signing
+from tests.sinks.worlds import SECRET
+
+OTHER = "whsec_" + base64.b64encode(b"another secret of 32 bytes, here").decode()
+NOW = int(datetime.now(UTC).timestamp())
+
+
+@given(st.binary(min_size=24, max_size=64), st.text(max_size=300))
+def test_a_stock_verifier_accepts_every_body(key: bytes, text: str) -> None:
+    secret = "whsec_" + base64.b64encode(key).decode()
+    body = text.encode("utf-8", "ignore")
+    made = signing.headers([signing.signer(secret)], "msg_1", int(datetime.now(UTC).timestamp()), body)
+    Webhook(secret).verify(body, made, json_parse=False)
+
+
+def test_several_secrets_sign_side_by_side_and_each_is_enough() -> None:
+    made = signing.headers([signing.signer(SECRET), signing.signer(OTHER)], "msg_1", NOW, b"{}")
+    for secret in (SECRET, OTHER):
+        Webhook(secret).verify(b"{}", made)
+
+
+def test_a_changed_body_id_or_secret_is_not_accepted() -> None:
+    made = signing.headers([signing.signer(SECRET)], "msg_1", NOW, b"{}")
+    for body, headers, secret in ((b"[]", made, SECRET), (b"{}", {**made, "webhook-id": "msg_2"}, SECRET), (b"{}", made, OTHER)):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(body, headers)
+
+
+def test_an_id_is_stable_differs_by_event_and_subscription_and_holds_no_dot() -> None:
+    ids = {signing.webhook_id(event, name) for event in ("e1", "e.2") for name in ("a", "b.c")}
+    assert len(ids) == 4
+    assert signing.webhook_id("e1", "a") in ids
+    assert not any("." in each for each in ids)
+
+
+@pytest.mark.parametrize("secret", ["whsec_###", "whsec_c2hvcnQ=", "whsk_c2hvcnQ=", "whsec_"])
+def test_a_secret_that_cannot_sign_is_refused_without_being_shown(secret: str) -> None:
+    with pytest.raises(signing.BadSecret) as caught:
+        signing.signer(secret)
+    assert secret.split("_", 1)[1] not in str(caught.value) or secret == "whsec_"
+
+
+def test_an_ed25519_secret_signs_as_v1a() -> None:
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    seed = bytes(range(32))
+    public = ed25519.Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    for key in (seed, seed + public.public_bytes_raw()):
+        made = signing.headers([signing.signer("whsk_" + base64.b64encode(key).decode())], "msg_1", NOW, b"{}")
+        version, signature = made["webhook-signature"].split(",")
+        assert version == "v1a"
+        public.verify(base64.b64decode(signature), f"msg_1.{NOW}.{{}}".encode())

@@ -1,0 +1,138 @@
+"""Slack's answers, and a worker that posts to a Slack on loopback which keeps Slack's limits."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from changecast.sandbox.slack_limits import block_problems
+from schemas.delivery import Outcome
+from sinks.answer import Meaning
+from sinks.client import Reply
+from sinks.slack import answer_of
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "meaning"),
+    [
+        (200, "ok", Meaning.DELIVERED),
+        (410, "channel_is_archived", Meaning.GONE),
+        (404, "no_service", Meaning.GONE),
+        (403, "action_prohibited", Meaning.GONE),
+        (410, "", Meaning.GONE),
+        (404, "<html>", Meaning.FAILED),
+        (400, "invalid_blocks", Meaning.REFUSED),
+        (400, "no_text", Meaning.REFUSED),
+        (500, "rollup_error", Meaning.FAILED),
+        (429, "rate_limited", Meaning.FAILED),
+        (302, "", Meaning.FAILED),
+    ],
+)
+def test_answers_of_an_incoming_webhook(status: int, body: str, meaning: Meaning) -> None:
+    assert answer_of(Reply(1, status, {}, body.encode()), is_api=False).meaning is meaning
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "meaning"),
+    [
+        (200, {"ok": True}, Meaning.DELIVERED),
+        (200, {"ok": False, "error": "is_archived"}, Meaning.GONE),
+        (200, {"ok": False, "error": "invalid_auth"}, Meaning.GONE),
+        (200, {"ok": False, "error": "channel_not_found"}, Meaning.GONE),
+        (200, {"ok": False, "error": "invalid_blocks"}, Meaning.REFUSED),
+        (200, {"ok": False, "error": "internal_error"}, Meaning.FAILED),
+        (200, {}, Meaning.FAILED),
+        (503, {}, Meaning.FAILED),
+    ],
+)
+def test_answers_of_the_api(status: int, document: dict[str, Any], meaning: Meaning) -> None:
+    assert answer_of(Reply(1, status, {}, orjson.dumps(document)), is_api=True).meaning is meaning
+
+
+def test_an_api_answer_that_is_no_json_is_a_failure() -> None:
+    assert answer_of(Reply(1, 200, {}, b"<html>"), is_api=True).meaning is Meaning.FAILED
+
+
+def slack(url: str, **fields: Any) -> dict[str, Any]:
+    return {"name": "newsroom", "slack": {"webhook_url": f"{url}/services/T1/B1/secret", **fields}}
+
+
+async def test_a_burst_arrives_as_few_messages_not_faster_than_one_a_second(world: World) -> None:
+    async def accept(call: Call) -> web.Response:
+        assert block_problems(orjson.loads(call.body)["blocks"]) == []
+        return web.Response(text="ok")
+
+    async with receiving(accept) as receiver, world.working(config_of(slack(receiver.url))):
+        for wave in range(2):
+            await world.publish(*(change_event(number, entity_id=f"{wave}-{number}") for number in range(20)))
+            await until(lambda: len(receiver.calls) > wave)  # noqa: B023
+        await until_async(lambda: _delivered(world, 40), 30)
+        assert 2 <= len(receiver.calls) <= 8
+        times = [call.at for call in receiver.calls]
+        assert all(later - earlier >= 0.95 for earlier, later in itertools.pairwise(times))
+    attempts = await world.attempts()
+    assert {attempt.kind for attempt in attempts} == {"slack"}
+
+
+async def _delivered(world: World, count: int) -> bool:
+    return sum(attempt.outcome is Outcome.DELIVERED for attempt in await world.attempts()) == count
+
+
+async def test_a_429_is_obeyed_and_the_message_comes_later(world: World) -> None:
+    refused = []
+
+    async def busy(call: Call) -> web.Response:
+        if not refused:
+            refused.append(time.time())
+            return web.Response(status=429, text="rate_limited", headers={"Retry-After": "3"})
+        return web.Response(text="ok")
+
+    async with receiving(busy) as receiver, world.working(config_of(slack(receiver.url))):
+        await world.publish(change_event())
+        await until(lambda: len(receiver.calls) == 2)
+        assert receiver.calls[1].at - refused[0] >= 2.9
+
+
+async def test_an_archived_channel_disables_the_endpoint(world: World) -> None:
+    async def archived(call: Call) -> web.Response:
+        return web.Response(status=410, text="channel_is_archived")
+
+    async with receiving(archived) as receiver, world.working(config_of(slack(receiver.url))):
+        await world.publish(change_event())
+        await until_async(lambda: _state_says(world, b"Slack says channel_is_archived"))
+
+
+async def _state_says(world: World, text: bytes) -> bool:
+    return any(text in record.value for record in await world.records(world.cluster.topics.endpoints.name))
+
+
+async def test_blocks_that_slack_refuses_are_sent_as_plain_text(world: World) -> None:
+    async def picky(call: Call) -> web.Response:
+        if "blocks" in orjson.loads(call.body):
+            return web.Response(status=400, text="invalid_blocks")
+        return web.Response(text="ok")
+
+    async with receiving(picky) as receiver, world.working(config_of(slack(receiver.url))):
+        await world.publish(change_event())
+        await until_async(lambda: _delivered(world, 1))
+        assert orjson.loads(receiver.calls[1].body)["text"] == "Game of Thrones S01E02 The Kingsroad: image added (en)"
+
+
+async def test_a_bot_posts_to_its_channel_with_its_token(world: World) -> None:
+    async def api(call: Call) -> web.Response:
+        return web.json_response({"ok": True})
+
+    async with receiving(api) as receiver:
+        bot = {"name": "newsroom", "slack": {"token": "xoxb-1", "channel": "C1", "api_url": f"{receiver.url}/api"}}
+        async with world.working(config_of(bot)):
+            await world.publish(change_event())
+            await until(lambda: receiver.calls)
+    (call,) = receiver.calls
+    assert (call.path, call.headers["authorization"]) == ("/api/chat.postMessage", "Bearer xoxb-1")
+    assert orjson.loads(call.body)["channel"] == "C1"

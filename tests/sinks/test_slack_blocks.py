@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from changecast.sandbox.slack_limits import block_problems, text_problem
+from schemas.event import Change, Image
+from sinks.event import Event, read_event
+from sinks.slack_blocks import MAX_TEXT, Message, digest_of, escaped, link, message_of
+from tests.sinks.worlds import change_event
+
+STILL = Image(kind="still", url="https://image.example/o/1.jpg", thumbnail_url="https://image.example/w300/1.jpg", path="/1.jpg")
+
+
+def event_of(number: int = 1, **fields: Any) -> Event:
+    return read_event(change_event(number, **fields).to_json())
+
+
+def texts(message: Message) -> list[str]:
+    found = []
+    for block in message.blocks:
+        if "text" in block:
+            found.append(block["text"]["text"])
+        found += [element["text"] for element in block.get("elements", ())]
+    return found
+
+
+def test_a_message_links_the_entity_shows_what_changed_the_picture_the_provider_and_the_time() -> None:
+    change = Change(key="title", action="updated", language="en", before="The Kings Road", after="The Kingsroad")
+    message = message_of(event_of(changes=[change], images=[STILL], url="https://www.themoviedb.org/tv/1399/season/1/episode/2"))
+    section, what, picture, context = message.blocks
+    assert section["text"]["text"] == (
+        "*<https://www.themoviedb.org/tv/1399/season/1/episode/2|Game of Thrones S01E02 The Kingsroad>*"
+    )
+    assert what["text"]["text"] == "• title updated (en): The Kings Road → The Kingsroad"
+    assert (picture["image_url"], picture["alt_text"]) == (STILL.thumbnail_url, "still of Game of Thrones S01E02 The Kingsroad")
+    assert context["elements"][0]["text"].startswith("TMDB · 20")
+    assert message.text == "Game of Thrones S01E02 The Kingsroad: title updated (en)"
+
+
+def test_a_title_that_names_a_channel_pings_nobody() -> None:
+    nasty = "<!channel> & <@U123> *bold*"
+    change = Change(key="title", action="updated", before=nasty, after=nasty)
+    for message in (
+        message_of(event_of(name=nasty, changes=[change], url="https://x.example/?a=1&b=<!here>|x")),
+        digest_of([event_of(n, name=nasty, changes=[change]) for n in range(9)]),
+    ):
+        shown = [message.text, *texts(Message("", [block for block in message.blocks if block["type"] != "header"]))]
+        assert not any("<!" in text or "<@" in text for text in shown)
+        assert any("&lt;!channel&gt; &amp; &lt;@U123&gt;" in text for text in shown)
+
+
+def test_many_changes_are_cut_and_the_rest_is_counted() -> None:
+    changes = [Change(key=f"field_{number}", action="updated", before="b", after="a") for number in range(40)]
+    (what,) = [text for text in texts(message_of(event_of(changes=changes))) if text.startswith("•")]
+    assert what.count("\n• ") == 11
+    assert what.endswith("\nand 28 more")
+
+
+def test_a_burst_becomes_one_digest_grouped_by_series_and_season() -> None:
+    events = [event_of(number, name=f"Part {number}", images=[STILL]) for number in range(30)]
+    message = digest_of(events)
+    header, group, picture, _ = message.blocks
+    assert header["text"]["text"] == "30 changes of Game of Thrones season 1"
+    assert group["text"]["text"].startswith("*Game of Thrones season 1*\n• Game of Thrones S01E02 Part 0: image added (en)\n")
+    assert group["text"]["text"].endswith("\nand 27 more changes of Game of Thrones season 1")
+    assert picture["image_url"] == STILL.thumbnail_url
+
+
+def test_a_picture_without_a_web_address_is_left_out() -> None:
+    broken = Image(kind="still", url="/relative.jpg", path="/1.jpg")
+    assert all(block["type"] != "image" for block in message_of(event_of(images=[broken])).blocks)
+
+
+wild = st.one_of(st.text(max_size=12), st.sampled_from(["&" * 3000, "<!channel>" * 40, "x" * 3000, "a b " * 300, "| > *_~` \n"]))
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(0, 9),
+    wild,
+    st.lists(wild, max_size=8),
+    st.dictionaries(st.text(max_size=5), wild, max_size=3),
+)
+keys = st.one_of(st.sampled_from(["images", "title", "entity", "gap"]), wild.filter(bool))
+actions = st.sampled_from(["created", "added", "updated", "deleted"])
+one_change = st.builds(Change, key=keys, action=actions, language=st.one_of(st.none(), wild), before=values, after=values)
+some_changes = st.builds(lambda changes, times: changes * times, st.lists(one_change, max_size=3), st.integers(1, 20))
+urls = st.one_of(
+    st.none(), wild, st.sampled_from(["https://x.example/" + "&" * 3000, "https://x/1.jpg", "https://", "http:// x"])
+)
+some_images = st.lists(st.builds(Image, kind=wild, url=urls.map(str), path=wild), max_size=1)
+some_events = st.builds(
+    lambda name, changes, images, url: event_of(name=name, changes=changes, images=images, url=url),
+    st.one_of(st.none(), wild),
+    some_changes,
+    some_images,
+    urls,
+)
+
+
+def within_limits(message: Message) -> None:
+    assert block_problems(message.blocks) == []
+    assert text_problem({"text": message.text}) is None
+    assert sum(map(len, texts(message))) + len(message.text) <= MAX_TEXT
+    json.dumps(message.blocks)
+
+
+@settings(deadline=None, max_examples=100)
+@given(some_events)
+def test_any_event_makes_a_message_within_slacks_limits(event: Event) -> None:
+    within_limits(message_of(event))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.builds(lambda events, times: events * times, st.lists(some_events, min_size=2, max_size=5), st.integers(2, 20)))
+def test_any_burst_makes_a_digest_within_slacks_limits(events: list[Event]) -> None:
+    within_limits(digest_of(events))
+
+
+@given(wild, st.integers(2, 200))
+def test_escaped_text_keeps_its_length_and_holds_no_markup(text: str, most: int) -> None:
+    made = escaped(text, most)
+    assert len(made) <= most
+    assert "<" not in made
+    assert ">" not in made
+    assert all(part.startswith(("amp;", "lt;", "gt;")) for part in made.split("&")[1:])
+
+
+def test_a_label_without_a_web_address_is_plain() -> None:
+    assert link("Nature", "javascript:alert(1)") == "Nature"
+    assert link("Nature", None) == "Nature"
+    assert link("A > B", "https://x.example/a?b&c|d") == "<https://x.example/a?b&amp;c%7Cd|A &gt; B>"
