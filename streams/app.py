@@ -27,6 +27,8 @@ from streams.tables import StateTable
 
 log = logging.getLogger(__name__)
 
+_CANCEL_AGAIN_S = 0.5
+
 
 class _Consumer(faust_kafka.Consumer):
     async def _commit(self, _offsets: Mapping[TP, int]) -> bool:
@@ -56,6 +58,7 @@ class StreamsApp:
         self.on_owned: Callable[[str, int], None] = _nobody_asked
         self._owned: set[TP] = set()
         self._lanes: dict[TP, tuple[Lane, asyncio.Task[None]]] = {}
+        self._stopping = False
         self.faust = _App(self.group, **self._settings(data_dir))
         self.seen = {provider: StateTable(cluster, provider, "seen", data_dir / "state") for provider in providers}
         self.snapshots = {provider: StateTable(cluster, provider, "snapshots", data_dir / "state") for provider in providers}
@@ -72,8 +75,8 @@ class StreamsApp:
         await self.faust.start()
 
     async def stop(self) -> None:
-        for tp in list(self._lanes):
-            await self._close(tp)
+        self._stopping = True
+        await self._close(set(self._lanes))
         await self.faust.stop()
 
     def positions(self) -> dict[TopicPartition, int]:
@@ -107,7 +110,7 @@ class StreamsApp:
 
         async def sort_into_lanes(stream: Any) -> None:
             async for event in stream.noack().events():
-                if event.message.tp in self._owned:
+                if event.message.tp in self._owned and not self._stopping:
                     await self._lane(event.message.tp).add(event, stream)
 
         self.faust.agent(topic, name=f"enrich-{provider}")(sort_into_lanes)
@@ -133,28 +136,33 @@ class StreamsApp:
 
     async def _assigned(self, _app: Any, *signalled: set[TP], **_: Any) -> None:
         (assigned,) = signalled
-        self._owned = {tp for tp in assigned if tp.topic in self._of_topic}
+        # a rebalance that was under way when the stop came opens no lanes any more
+        self._owned = {tp for tp in assigned if tp.topic in self._of_topic and not self._stopping}
         for topic, provider in self._of_topic.items():
             self.on_owned(provider, sum(tp.topic == topic for tp in self._owned))
 
     async def _recovered(self, _app: Any, *_: Any, **__: Any) -> None:
         """The tables stand as the changelogs do: deferred events can go on, even where no new ones come."""
-        for tp in self._owned:
+        for tp in self._owned if not self._stopping else ():
             self._lane(tp)
 
     async def _let_go(self, _app: Any, *signalled: set[TP], **_: Any) -> None:
         (revoked,) = signalled
         self._owned -= revoked
-        for tp in revoked:
-            await self._close(tp)
+        await self._close(revoked)
 
-    async def _close(self, tp: TP) -> None:
-        if tp not in self._lanes:
-            return
-        lane, task = self._lanes.pop(tp)
+    async def _close(self, tps: set[TP]) -> None:
+        """All at once: a rebalance waits for the slowest of them."""
+        closing = [self._lanes.pop(tp) for tp in tps if tp in self._lanes]
+        await asyncio.gather(*(_closed(lane, task) for lane, task in closing))
+
+
+async def _closed(lane: Lane, task: asyncio.Task[None]) -> None:
+    while not task.done():
+        # again: aiokafka swallows a cancellation that comes while it closes one of its clients, and the lane would run on
         task.cancel()
-        await asyncio.wait([task])
-        await lane.stop()
+        await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
+    await lane.stop()
 
 
 def _nobody_asked(_provider: str, _partitions: int) -> None:

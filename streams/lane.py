@@ -123,6 +123,7 @@ class Lane:
 
     async def stop(self) -> None:
         """Let the partition go. What was in hand is handed over again to the next owner, whose start fences this one."""
+        self._waiting.clear()
         self._room.set()
         try:
             async with asyncio.timeout(STOP_S):

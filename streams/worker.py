@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 
 from aiokafka.errors import KafkaError
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = 15.0
 """Faust can hang in its shutdown; what it waits for is not needed, since the transactions hold everything."""
+LEAVE_S = 18.0
+"""A supervisor waits for 20 s."""
 EXIT_FAILED_BATCH = 70
 """EX_SOFTWARE: the supervisor starts the worker again."""
 
@@ -63,6 +66,7 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         logging.shutdown()
         os._exit(EXIT_FAILED_BATCH)
     watching.cancel()
+    _leave_at_the_latest()
     try:
         async with asyncio.timeout(STOP_S):
             await app.stop()
@@ -72,6 +76,13 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         log.warning("Faust did not stop within %.0f s; nothing is lost by leaving now", STOP_S)
         logging.shutdown()
         os._exit(0)
+
+
+def _leave_at_the_latest() -> None:
+    """Whatever hangs, a task that can't be cancelled or a thread of Faust's: nothing is lost by leaving."""
+    leaving = threading.Timer(LEAVE_S, os._exit, (0,))
+    leaving.daemon = True
+    leaving.start()
 
 
 async def _watch(app: StreamsApp, watchdog: Watchdog) -> None:
