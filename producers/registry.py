@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from producers.interface import Provider
 from producers.pbs import PbsProvider
 from producers.tmdb import TmdbProvider
 from producers.tvdb import TvdbProvider
+from runtime.clock import Clock
+from runtime.http import ATTEMPTS
 from runtime.rate import RateLimit
 
-REGISTRY: dict[str, Callable[[Any, RateLimit], Provider]] = {
+
+class MakeProvider(Protocol):
+    """A provider of its settings (a section of the config), a request budget, a clock (None: the system's), and how often one
+    request is tried."""
+
+    def __call__(
+        self, settings: Any, rate: RateLimit, clock: Clock | None = None, /, *, attempts: int = ATTEMPTS
+    ) -> Provider: ...
+
+
+REGISTRY: dict[str, MakeProvider] = {
     "tmdb": TmdbProvider,
     "pbs": PbsProvider,
     "tvdb": TvdbProvider,

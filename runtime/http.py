@@ -25,6 +25,8 @@ from runtime.rate import RateLimit
 
 log = logging.getLogger(__name__)
 
+ATTEMPTS = 4
+"""Calls of one GET before it is given up: with the pauses between them, some seconds of trouble are got over."""
 _RETRYABLE = frozenset({408, 425, 429})
 """Beside all 5xx: the gateways before these APIs have numbers of their own, such as 520 to 530."""
 
@@ -98,7 +100,7 @@ class ProviderHttp:
         max_body_bytes: int,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
-        attempts: int = 4,
+        attempts: int = ATTEMPTS,
         backoff: Backoff | None = None,
         clock: Clock | None = None,
         random: Random | None = None,

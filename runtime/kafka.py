@@ -14,13 +14,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
 from schemas.config import Kafka
-from schemas.topics import Topics
+from schemas.topics import MAX_RECORD_BYTES, Topics
 
 BOOTSTRAP_VARIABLE = "CHANGECAST_BOOTSTRAP_SERVERS"
 """Set by `changecast up` for its workers: the embedded broker's address, which may be on a port picked at start."""
 
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""One record may hold an event with the snapshot of a large series in it; the embedded broker accepts as much."""
 SESSION_TIMEOUT_MS = 10_000
 """A killed worker's partitions go to another after this. The default of 45 s makes every restart wait for as long."""
 HEARTBEAT_MS = 3_000
@@ -80,7 +78,7 @@ class Cluster:
     def producer(self, **options: Any) -> AIOKafkaProducer:
         """An idempotent producer: a retry of its own never repeats a record."""
         return AIOKafkaProducer(
-            **{"enable_idempotence": True, "max_request_size": MAX_REQUEST_BYTES, **self.connection(), **options}
+            **{"enable_idempotence": True, "max_request_size": MAX_RECORD_BYTES, **self.connection(), **options}
         )
 
     def transactional_producer(self, transactional_id: str, **options: Any) -> AIOKafkaProducer:
@@ -89,7 +87,7 @@ class Cluster:
             **{
                 "transactional_id": transactional_id,
                 "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
-                "max_request_size": MAX_REQUEST_BYTES,
+                "max_request_size": MAX_RECORD_BYTES,
                 **self.connection(),
                 **options,
             }

@@ -5,10 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+"""One record may hold an event with a large series' episodes in it. The topics are made to take as much."""
+
 _DAY_MS = int(timedelta(days=1) / timedelta(milliseconds=1))
 _FOREVER_MS = -1
 _SMALL_SEGMENTS = {"segment.bytes": str(1 << 20), "min.cleanable.dirty.ratio": "0.1"}
 """What is read to its end at each start, and written every few seconds: Kafka compacts only the segments that are full."""
+
+TOMBSTONES_KEPT_MS = 7 * _DAY_MS
+"""A reader that comes back within this time learns of every deletion."""
+_COMPACTION = {
+    # the segment being written is never compacted, and these topics are read whole at a start: a small one keeps that short
+    "segment.bytes": str(16 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.1",
+    "delete.retention.ms": str(TOMBSTONES_KEPT_MS),
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,8 @@ class Topic:
 
     def topic_configs(self) -> dict[str, str]:
         policy = "compact" if self.compacted else "delete"
-        return {"cleanup.policy": policy, "retention.ms": str(self.retention_ms), **self.configs}
+        configs = {"cleanup.policy": policy, "retention.ms": str(self.retention_ms), "max.message.bytes": str(MAX_RECORD_BYTES)}
+        return configs | (_COMPACTION if self.compacted else {}) | self.configs
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,20 @@ class _App(faust.App):
         return _Transport(self.conf.broker_consumer, self)
 
 
+class _Fetching:
+    """Faust's fetching of one partition. Its buffer marks are used, not its pause: a pause drops the records in hand."""
+
+    def __init__(self, app: _App, tp: TP) -> None:
+        self._app = app
+        self._tp = tp
+
+    def hold_back(self) -> None:
+        self._app.consumer.on_buffer_full(self._tp)
+
+    def let_come(self) -> None:
+        self._app.consumer.on_buffer_drop(self._tp)
+
+
 class StreamsApp:
     """Owns the Faust app and its lanes. `failed` is set to what ended a lane: the worker then ends at once."""
 
@@ -79,6 +93,16 @@ class StreamsApp:
         await self._close(set(self._lanes))
         await self.faust.stop()
 
+    @property
+    def crashed(self) -> BaseException | None:
+        """What has ended Faust, if anything has."""
+        reason: BaseException | None = self.faust.crash_reason if self.faust.crashed else None
+        return reason
+
+    def unopened(self) -> set[TopicPartition]:
+        """Partitions that are owned, and whose lane does not run (yet)."""
+        return {TopicPartition(*tp) for tp in self._owned if tp not in self._lanes or not self._lanes[tp][0].running}
+
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition in work."""
         lanes = {TopicPartition(*tp): lane.position for tp, (lane, task) in self._lanes.items() if not task.done()}
@@ -110,8 +134,9 @@ class StreamsApp:
 
         async def sort_into_lanes(stream: Any) -> None:
             async for event in stream.noack().events():
-                if event.message.tp in self._owned and not self._stopping:
-                    await self._lane(event.message.tp).add(event, stream)
+                tp = event.message.tp
+                if tp in self._owned and not self._stopping and not self._ended(tp):
+                    self._lane(tp).add(event, stream)
 
         self.faust.agent(topic, name=f"enrich-{provider}")(sort_into_lanes)
 
@@ -120,11 +145,15 @@ class StreamsApp:
             provider = self._of_topic[tp.topic]
             output = TransactionalOutput(self._cluster, self.group, TopicPartition(*tp))
             work = Pipeline(self.places[provider], tp.partition)
-            lane = Lane(tp.partition, output, (self.seen[provider], self.snapshots[provider]), work)
+            tables = (self.seen[provider], self.snapshots[provider])
+            lane = Lane(tp.partition, output, tables, work, _Fetching(self.faust, tp))
             task = asyncio.create_task(lane.run(), name=f"lane {tp.topic}/{tp.partition}")
             task.add_done_callback(self._lane_ended)
             self._lanes[tp] = lane, task
         return self._lanes[tp][0]
+
+    def _ended(self, tp: TP) -> bool:
+        return tp in self._lanes and self._lanes[tp][1].done()
 
     def _lane_ended(self, task: asyncio.Task[None]) -> None:
         reason = None if task.cancelled() else task.exception()

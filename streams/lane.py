@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from aiokafka.errors import KafkaError
+
 from streams.output import Record, TransactionalOutput
 from streams.tables import StateTable, Write
 
@@ -24,7 +26,7 @@ MAX_BATCH = 300
 GATHER_S = 0.02
 """How long a batch waits for company: a fifth of the p99 that 100 events/s are to be published in."""
 MAX_WAITING = 2_000
-"""Events that a lane holds in hand, some 2 MB: a few batches, so that none is ever waited for."""
+"""Events that a lane holds in hand, some 2 MB, before it has no more of its partition fetched: a backlog stays in Kafka."""
 STOP_S = 5.0
 
 
@@ -53,43 +55,54 @@ class Work(Protocol):
     async def stop(self) -> None: ...
 
 
+class Flow(Protocol):
+    """The fetching of one partition."""
+
+    def hold_back(self) -> None: ...
+
+    def let_come(self) -> None: ...
+
+
 class Lane:
     """Batches and publishes the events of one input partition. Whatever it raises ends the worker (see `worker.py`)."""
 
-    def __init__(self, partition: int, output: TransactionalOutput, tables: Sequence[StateTable], work: Work) -> None:
+    def __init__(self, partition: int, output: TransactionalOutput, tables: Sequence[StateTable], work: Work, flow: Flow) -> None:
         self._partition = partition
         self._output = output
         self._tables = tables
         self._work = work
+        self._flow = flow
         self._waiting: deque[tuple[Any, Any]] = deque()
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._running = False
+        self._held_back = False
+        self.running = False
 
     @property
     def position(self) -> int | None:
         """The next offset to be committed; None before the start and while the lane takes nothing in, which is no standstill."""
-        return self._output.next_offset if self._running and not self._work.full else None
+        return self._output.next_offset if self.running and not self._work.full else None
 
-    async def add(self, event: Any, stream: Any) -> None:
-        """Take an event in; waits while the lane is far behind, so that a backlog stays in Kafka."""
-        while len(self._waiting) >= MAX_WAITING:
-            self._room.clear()
-            await self._room.wait()
+    def add(self, event: Any, stream: Any) -> None:
+        """Take an event in. Never waits: one lane that is behind must not hold up the others that share its stream."""
         self._waiting.append((event, stream))
         self._wake.set()
+        if len(self._waiting) >= MAX_WAITING and not self._held_back:
+            self._held_back = True
+            self._flow.hold_back()
 
     async def run(self) -> None:
         await self._output.start()
         await self._recover()
         await self._work.start(self._wake)
-        self._running = True
+        self.running = True
         while True:
             await self._wake.wait()
             if len(self._waiting) < MAX_BATCH:
                 await asyncio.sleep(GATHER_S)
             self._wake.clear()
             await self._cycle(self._take())
+            if self._waiting and not self._work.full:
+                self._wake.set()
 
     async def _recover(self) -> None:
         """Bring the tables to where the last owner left them: it has been fenced, so they move no more."""
@@ -102,9 +115,9 @@ class Lane:
         if self._work.full:
             return []
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
-        self._room.set()
-        if self._waiting:
-            self._wake.set()
+        if self._held_back and len(self._waiting) <= MAX_WAITING // 2:
+            self._held_back = False
+            self._flow.let_come()
         return batch
 
     async def _cycle(self, batch: Sequence[tuple[Any, Any]]) -> None:
@@ -124,11 +137,13 @@ class Lane:
     async def stop(self) -> None:
         """Let the partition go. What was in hand is handed over again to the next owner, whose start fences this one."""
         self._waiting.clear()
-        self._room.set()
         try:
             async with asyncio.timeout(STOP_S):
                 await self._work.stop()
                 await self._output.stop()
+        except KafkaError as error:
+            # a producer that has been fenced says so once more when it is stopped
+            log.info("partition %d: let go with %s", self._partition, error)
         except TimeoutError:
             log.warning("partition %d: the producer did not stop within %.0f s and is left behind", self._partition, STOP_S)
         finally:

@@ -6,7 +6,7 @@ would not show it. What shows it is a record behind the committed offset that st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,8 +20,12 @@ CHECK_EVERY_S = 5.0
 _PROBE_MS = 5_000
 
 
+OPEN_WITHIN_S = 600.0
+"""A partition's lane is at work this long after it was assigned: recovering ten million entries takes less."""
+
+
 class Stalled(Exception):
-    """A partition whose offset has not moved although there is something to read."""
+    """A partition whose offset has not moved although there is something to read, or whose lane has never come to work."""
 
 
 @dataclass
@@ -52,10 +56,16 @@ class Watchdog:
         self._cluster = cluster
         self._progress = progress or Progress()
         self._clock = clock or SystemClock()
+        self._unopened: dict[TopicPartition, float] = {}
 
-    async def check(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """`offsets`: the next offset of each partition in work. Raises Stalled."""
-        suspects = self._progress.suspects(offsets, self._clock.monotonic())
+    async def check(self, offsets: Mapping[TopicPartition, int], unopened: Collection[TopicPartition] = ()) -> None:
+        """`offsets`: the next offset of each partition in work; `unopened`: those that are not in work yet. Raises Stalled."""
+        now = self._clock.monotonic()
+        self._unopened = {tp: self._unopened.get(tp, now) for tp in unopened}
+        for tp, since in self._unopened.items():
+            if now - since > OPEN_WITHIN_S:
+                raise Stalled(f"{tp.topic}/{tp.partition} was assigned {now - since:.0f} s ago and is not at work")
+        suspects = self._progress.suspects(offsets, now)
         if not suspects:
             return
         consumer = self._cluster.consumer(isolation="read_uncommitted", group_id=None)

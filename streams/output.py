@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CoordinatorLoadInProgressError
+from aiokafka.structs import RecordMetadata
 
 from runtime.kafka import Cluster
 
@@ -47,9 +50,16 @@ class TransactionalOutput:
         await producer.start()
         self._producer = producer
         # after the start, which has settled what the last owner left open
+        self.next_offset = await self._committed()
+
+    async def _committed(self) -> int:
         async with self._cluster.admin() as admin:
-            committed = (await admin.list_consumer_group_offsets(self._group)).get(self._tp)
-        self.next_offset = max(committed.offset, 0) if committed else 0
+            answer = await admin.list_consumer_group_offsets(self._group, partitions=[self._tp])
+        if self._tp not in answer:
+            # aiokafka passes over an error of the whole request, as while the coordinator loads
+            raise CoordinatorLoadInProgressError(f"the committed offset of {self._tp} could not be read")
+        offset: int = answer[self._tp].offset
+        return max(offset, 0)
 
     async def stop(self) -> None:
         producer, self._producer = self._producer, None
@@ -69,14 +79,17 @@ class TransactionalOutput:
         """Publish the records and commit the offset, both or neither. None: no input has been taken. Returns where each topic's
         partition then stands: behind the last of these records."""
         assert self._producer is not None
+        sent: list[tuple[str, asyncio.Future[RecordMetadata]]] = []
         async with self._producer.transaction():
-            last = {}
             for record in records:
-                last[record.topic] = await self._producer.send(
+                future = await self._producer.send(
                     record.topic, record.value, key=record.key, partition=self._tp.partition, headers=list(record.headers)
                 )
+                sent.append((record.topic, future))
+            # aiokafka commits over a record that the broker has refused: each must be known to be there
+            written = await asyncio.gather(*(future for _, future in sent))
             if next_offset is not None:
                 await self._producer.send_offsets_to_transaction({self._tp: next_offset}, self._group)
         if next_offset is not None:
             self.next_offset = next_offset
-        return {topic: (await sent).offset + 1 for topic, sent in last.items()}
+        return {topic: metadata.offset + 1 for (topic, _), metadata in zip(sent, written, strict=True)}

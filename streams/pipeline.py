@@ -10,25 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
-from producers.interface import Provider
-from runtime.kafka import MAX_REQUEST_BYTES, Cluster
+from producers.interface import Fetched, Provider
+from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from schemas import dead
-from schemas.event import ChangeEvent, ObservedEvent
+from schemas.event import ObservedEvent
 from streams.deadlimit import DeadCount
 from streams.dedupe import Mark, first_sightings
-from streams.enrich import Enriched, Sighting, covered, enriched
+from streams.enrich import Sighting, covered, enriched
 from streams.lane import Outcome
 from streams.output import Record
-from streams.pending import Pending, Waiting, from_record, to_record
+from streams.pending import Pending, Waiting, from_record
 from streams.reading import Answer, EntityReader, Failed
+from streams.records import Records, kept
 from streams.snapshots import State
 from streams.sweep import Sweep
 from streams.tables import StateTable, Write
@@ -39,8 +41,6 @@ MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
 BATCH_BUDGET = timedelta(seconds=2)
 SWEEP_EVERY_S = 1.0
-_RECORD_OVERHEAD = 16 * 1024
-"""Room for a record's key and headers beside its value."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,11 @@ class Pipeline:
     def __init__(self, place: Place, partition: int) -> None:
         self._place = place
         self._partition = partition
-        self._topics = place.cluster.topics
         self._name = place.provider.name
-        self._raw = self._topics.raw(self._name).name
-        self._deferred = self._topics.deferred(self._name).name
+        self._records = Records(place.cluster.topics, self._name, partition, place.dead)
         self._pending = Pending()
         self._answered: set[str] = set()
+        self._unreadable: dict[bytes, tuple[bytes, str]] = {}
         self._wake = asyncio.Event()
         self._stream_time = 0
         self._sweep = Sweep(place.seen, partition, f"{self._name}:".encode(), place.dedupe_window)
@@ -92,17 +91,27 @@ class Pipeline:
         """Take up what the partition's last owner deferred."""
         self._wake = wake
         records: dict[bytes, bytes] = {}
-        async for record in read_to_end(self._place.cluster, self._deferred, [self._partition]):
+        async for record in read_to_end(self._place.cluster, self._records.deferred, [self._partition]):
             if record.value is None:
                 records.pop(record.key, None)
             else:
                 records[record.key] = record.value
-        for sighting in sorted(map(from_record, records.values()), key=lambda sighting: sighting.offset):
+        for sighting in sorted(self._readable(records), key=lambda sighting: sighting.offset):
             self._pending.add(sighting).deferred += 1
         for waiting in self._pending:
             self._ask(waiting)
+            waiting.let_go_of_state()
         if records:
-            log.info("%s/%d: %d deferred events taken up", self._raw, self._partition, len(records))
+            log.info("%s/%d: %d deferred events taken up", self._records.raw, self._partition, len(records))
+
+    def _readable(self, records: Mapping[bytes, bytes]) -> Iterator[Sighting]:
+        """What can't be read goes to the dead topic with the first cycle."""
+        for key, value in records.items():
+            try:
+                yield from_record(value)
+            except (ValidationError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+                self._unreadable[key] = (value, repr(error))
+                self._wake.set()
 
     async def stop(self) -> None:
         readings = [waiting.reading for waiting in self._pending if waiting.reading is not None]
@@ -112,6 +121,9 @@ class Pipeline:
 
     async def cycle(self, events: Sequence[Any]) -> Outcome:
         cycle = _Cycle()
+        for key, (value, error) in self._unreadable.items():
+            cycle.others += [self._records.dead(key, value, None, "bad-event", error), Record(self._records.deferred, key, None)]
+        self._unreadable = {}
         fresh = first_sightings(self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key))
         mark = Mark(self._stream_time).pack()
         cycle.marks = {sighting.id: Write(sighting.id.encode(), mark) for sighting in fresh}
@@ -122,7 +134,7 @@ class Pipeline:
         for waiting in touched.values():
             self._publish_answered(waiting, cycle)
         for waiting in touched.values():
-            cycle.others += [self._defer(sighting) for sighting in waiting.defer()]
+            cycle.others += [self._records.defer(sighting) for sighting in waiting.defer()]
             waiting.let_go_of_state()
         self._place.dead.check()
         marks = [*cycle.marks.values(), *self._sweep_now_and_then()]
@@ -142,11 +154,13 @@ class Pipeline:
                 sighting = Sighting(ObservedEvent.model_validate_json(event.value), event.message.offset)
             except ValidationError as error:
                 reason = f"not an observed event: {error.error_count()} errors"
-                cycle.others.append(self._dead(event.key, event.value, event.message.offset, "bad-event", reason))
+                cycle.others.append(self._records.dead(event.key, event.value, event.message.offset, "bad-event", reason))
             else:
                 sightings.append(sighting)
                 self._place.dead.count(dead=False)
-                self._stream_time = max(self._stream_time, int(sighting.event.time.timestamp() * 1000))
+                # a time to come, which providers give now and then, must not make all that is known look old
+                told = min(sighting.event.time, sighting.event.data.observed_at)
+                self._stream_time = max(self._stream_time, int(told.timestamp() * 1000))
         return sightings
 
     async def _answers(self, touched: Iterable[Waiting]) -> None:
@@ -161,11 +175,11 @@ class Pipeline:
         if worth_waiting:
             await asyncio.wait(worth_waiting, timeout=budget)
 
-    def _ask(self, waiting: Waiting) -> asyncio.Task[Answer]:
+    def _ask(self, waiting: Waiting, *, was_readable: bool = False) -> asyncio.Task[Answer]:
         entity = waiting.sightings[-1].event.data.entity
-        was_readable = self._before(waiting) is not None
+        known = was_readable or self._before(waiting) is not None
         reading = asyncio.create_task(
-            self._place.reader.read(entity, waiting.newest, was_readable=was_readable), name=f"read {waiting.subject}"
+            self._place.reader.read(entity, waiting.newest, was_readable=known), name=f"read {waiting.subject}"
         )
         waiting.reading = reading
 
@@ -180,27 +194,73 @@ class Pipeline:
         """The entity's last published state."""
         if not waiting.looked_up:
             stored = self._place.snapshots.look_up(self._partition, waiting.subject.encode())
-            waiting.before = State.unpack(stored) if stored else None
+            waiting.before = self._unpacked(waiting.subject, stored) if stored else None
             waiting.looked_up = True
         return waiting.before
 
+    @staticmethod
+    def _unpacked(subject: str, stored: bytes) -> State | None:
+        try:
+            return State.unpack(stored)
+        except (ValidationError, zlib.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            log.warning("%s: the last state can't be read, and is taken as unknown: %r", subject, error)
+            return None
+
     def _covering(self, waiting: Waiting) -> State | None:
-        """The last state, where it is newer than all the waiting events: then there is nothing to ask."""
+        """The last state, where it is newer than all the waiting events: then there is nothing to ask. A resync always asks."""
+        if any(sighting.event.data.resync for sighting in waiting.sightings):
+            return None
         before = self._before(waiting)
         return before if before is not None and self._place.reader.covers(before.fetched_at, waiting.newest) else None
 
     def _publish_answered(self, waiting: Waiting, cycle: _Cycle) -> None:
+        """Publish what there is an answer for. A fault of ours in it costs this entity's events, and no others."""
+        try:
+            published = self._published(waiting)
+        except Exception as fault:
+            log.exception("%s: its events can't be published", waiting.subject)
+            self._bury(waiting, repr(fault), cycle)
+            return
+        if published is None:
+            return
+        answer = _answer(waiting.reading) if waiting.reading is not None else None
+        changes, snapshot = published
+        taken, deferred = self._pending.take(waiting, len(changes))
+        for sighting, record in zip(taken, changes, strict=True):
+            if self._records.is_dead(record):
+                # not published, so that putting it back is no repeat; its mark may be older than this cycle
+                cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
+            cycle.changes.append((sighting.offset, record))
+        cycle.others += self._records.undefer(taken[:deferred])
+        if snapshot is not None:
+            cycle.snapshots.append(snapshot)
+        if waiting.sightings:
+            self._ask(waiting, was_readable=isinstance(answer, Fetched))
+
+    def _published(self, waiting: Waiting) -> tuple[list[Record], Write | None] | None:
+        """The records of the entity's first events, as many as can be told of now, and its snapshot. None: no answer yet."""
         provider = self._place.provider
         if waiting.reading is None:
-            if waiting.sightings and (state := self._covering(waiting)) is not None:
-                taken, deferred = self._pending.take(waiting, len(waiting.sightings))
-                self._publish(taken, deferred, covered(provider, taken, state), cycle)
+            state = self._covering(waiting) if waiting.sightings else None
+            if state is None:
+                return None
+            taken = waiting.sightings
+            result = covered(provider, taken, state)
         elif waiting.reading.done():
-            before, answer = self._before(waiting), _answer(waiting.reading)
-            taken, deferred = self._pending.take(waiting, self._told(waiting, answer))
-            self._publish(taken, deferred, enriched(provider, taken, before, answer), cycle)
-            if waiting.sightings:
-                self._ask(waiting)
+            answer = _answer(waiting.reading)
+            taken = waiting.sightings[: self._told(waiting, answer)]
+            result = enriched(provider, taken, self._before(waiting), answer)
+        else:
+            return None
+        changes = [self._records.change(sighting, change) for sighting, change in zip(taken, result.events, strict=True)]
+        return changes, kept(result.snapshot)
+
+    def _bury(self, waiting: Waiting, error: str, cycle: _Cycle) -> None:
+        taken, deferred = self._pending.take(waiting, len(waiting.sightings))
+        for sighting in taken:
+            cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
+            cycle.others.append(self._records.dead_event(sighting, "fault", error))
+        cycle.others += self._records.undefer(taken[:deferred])
 
     def _told(self, waiting: Waiting, answer: Answer) -> int:
         """How many of the waiting events, from the first on, the answer speaks of: those that came too late for it wait on."""
@@ -211,33 +271,6 @@ class Pipeline:
         while told < len(waiting.sightings) and self._place.reader.covers(fetched_at, waiting.sightings[told].event.time):
             told += 1
         return told
-
-    def _publish(self, taken: Sequence[Sighting], deferred: int, result: Enriched, cycle: _Cycle) -> None:
-        for sighting, change in zip(taken, result.events, strict=True):
-            record = self._record(sighting, change)
-            if record.topic == self._topics.dead.name:
-                # not published, so that putting it back is no repeat; its mark may be older than this cycle
-                cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
-            cycle.changes.append((sighting.offset, record))
-        cycle.others += [Record(self._deferred, sighting.id.encode(), None) for sighting in taken[:deferred]]
-        if result.snapshot is not None:
-            cycle.snapshots.append(result.snapshot)
-
-    def _defer(self, sighting: Sighting) -> Record:
-        return Record(self._deferred, sighting.id.encode(), to_record(sighting))
-
-    def _record(self, sighting: Sighting, change: ChangeEvent) -> Record:
-        key, value = change.subject.encode(), change.to_json()
-        if len(value) > MAX_REQUEST_BYTES - _RECORD_OVERHEAD:
-            reason = f"the enriched event has {len(value)} bytes"
-            return self._dead(key, sighting.event.to_json(), sighting.offset, "too-large", reason)
-        return Record(self._topics.changes(self._name).name, key, value, change.kafka_headers())
-
-    def _dead(self, key: bytes | None, value: bytes | None, offset: int, reason: str, error: str) -> Record:
-        log.warning("%s/%d at %d: %s; it is kept in %s", self._raw, self._partition, offset, error, self._topics.dead.name)
-        self._place.dead.count(dead=True)
-        headers = dead.headers(reason=reason, error=error, topic=self._raw, partition=self._partition, offset=offset)
-        return Record(self._topics.dead.name, key, value, headers)
 
 
 def _answer(reading: asyncio.Task[Answer]) -> Answer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -12,16 +14,19 @@ from random import Random
 from producers.interface import Fetched, Provider, Refused
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
-from runtime.http import CredentialsRejected, ProviderError, ProviderUnavailable
+from runtime.http import BadResponse, CredentialsRejected, ProviderError, ProviderUnavailable
 from schemas.event import Entity
 
 log = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 32
 """Entities fetched at once: enough to fill any provider's budget at 500 ms an answer, few enough to stay in memory."""
+SEEMS_AWAY = SIDE_BY_SIDE
+"""As many failures without one answer between: it is not single entities that fail."""
 CREDENTIALS_RETRY_S = 60.0
-_REMEMBERED = 2_000
-_BACKOFF = Backoff(first=0.5, longest=10.0)
+_REMEMBERED = 200
+"""Entities with all their pictures, some 100 KB each."""
+_BACKOFF = Backoff(first=0.5, longest=30.0)
 
 
 @dataclass(frozen=True)
@@ -57,19 +62,21 @@ class EntityReader:
         self._clock = clock or SystemClock()
         self._random = random or Random()
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._probe = asyncio.Lock()
+        self._failed_in_a_row = 0
         self._skew = timedelta()
         self._last_answer = float("-inf")
         self._recent: OrderedDict[tuple[str, str], Fetched] = OrderedDict()
 
     def covers(self, fetched_at: datetime, event_time: datetime) -> bool:
         """Whether a state fetched then surely holds what the event tells of."""
-        return fetched_at >= event_time + self._patience.settle
+        return fetched_at - self._patience.settle >= event_time
 
     def settling_s(self, newest: datetime) -> float:
         """Seconds until an entity whose newest event has this time may be read, on the provider's clock."""
-        wait = newest + self._patience.settle - (self._clock.now() + self._skew)
+        ahead = newest - (self._clock.now() + self._skew)
         # a provider's clock that is far ahead must not hold its events up
-        return min(max(wait, timedelta()), self._patience.settle).total_seconds()
+        return (min(max(ahead, -self._patience.settle), timedelta()) + self._patience.settle).total_seconds()
 
     async def read(self, entity: Entity, newest: datetime, *, was_readable: bool) -> Answer:
         """The entity as it is after its event of time `newest` has settled."""
@@ -92,22 +99,39 @@ class EntityReader:
             attempt += 1
             began = self._clock.monotonic()
             try:
-                async with self._slots:
+                async with self._turn():
                     answer = await self._provider.fetch(entity)
             except ProviderError as problem:
                 failure = problem
             else:
-                self._last_answer = self._clock.monotonic()
+                self._answered()
                 if answer is not None:
                     self._skew = answer.fetched_at - self._clock.now()
                 return answer
+            self._failed_in_a_row += 1
             log.warning("%s:%s:%s: %s; asked again", self._provider.name, entity.type, entity.id, failure)
             await self._clock.sleep(self._delay(attempt, failure))
-            if self._last_answer > began:
-                # the provider answered for another entity meanwhile, so it is this one that fails: its budget runs
+            if self._last_answer > began or isinstance(failure, BadResponse):
+                # the provider answers, so it is this entity that fails: its budget runs
                 spent += self._clock.monotonic() - began
             if spent > self._patience.retry_budget.total_seconds():
                 return Failed(str(failure))
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Leave to ask. While the provider as a whole seems to be away, one entity at a time finds out whether it is back."""
+        async with self._slots:
+            if self._failed_in_a_row < SEEMS_AWAY:
+                yield
+                return
+        async with self._probe:
+            if self._failed_in_a_row >= SEEMS_AWAY:
+                await self._clock.sleep(_BACKOFF.delay(self._failed_in_a_row, self._random))
+            yield
+
+    def _answered(self) -> None:
+        self._last_answer = self._clock.monotonic()
+        self._failed_in_a_row = 0
 
     def _delay(self, attempt: int, problem: ProviderError) -> float:
         if isinstance(problem, CredentialsRejected):

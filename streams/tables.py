@@ -8,6 +8,7 @@ A lane brings the store up to date after that fence; from then on the store take
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,17 @@ from aiokafka import TopicPartition
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
 from runtime.kafka import Cluster
+from schemas.topics import TOMBSTONES_KEPT_MS
 
 log = logging.getLogger(__name__)
 
 _NEXT_OFFSET = b"\0next-offset"
 """Where in the changelog the store stands; written in one batch with what it holds. Sorts before all keys, which are printable."""
+_READ_AT = b"\0read-at"
+"""When the store last stood at the changelog's end, in seconds of the wall clock."""
+_OLDEST_S = TOMBSTONES_KEPT_MS / 1000 / 2
+"""A store that is older may have missed a deletion, whose tombstone is gone from the changelog: it is made anew. Half the time that
+tombstones are kept leaves room for clocks that differ."""
 _MIB = 1024 * 1024
 _WRITE_BUFFER_BYTES = 8 * _MIB
 _CACHE = Cache(64 * _MIB)
@@ -61,6 +68,9 @@ class StateTable:
             if position > end:
                 log.warning("%s/%d ends at %d, behind the local store, which is of another topic and made anew", *tp, end)
                 store, position = self._anew(partition), 0
+            elif position and time.time() - _read_at(store) > _OLDEST_S:
+                log.info("%s/%d: the local store is too old to learn of all deletions, and made anew", *tp)
+                store, position = self._anew(partition), 0
             consumer.seek(tp, position)
             read = 0
             while position < end:
@@ -68,6 +78,7 @@ class StateTable:
                 position = await consumer.position(tp)
                 _write(store, [Write(record.key, record.value) for record in records], position)
                 read += len(records)
+            _write(store, [], position)
             return read
         finally:
             await consumer.stop()
@@ -113,6 +124,10 @@ class StateTable:
         return int(store.get(_NEXT_OFFSET) or 0)
 
 
+def _read_at(store: Rdict) -> int:
+    return int(store.get(_READ_AT) or 0)
+
+
 def _write(store: Rdict, writes: Iterable[Write], next_offset: int) -> None:
     batch = WriteBatch(raw_mode=True)
     for write in writes:
@@ -121,6 +136,7 @@ def _write(store: Rdict, writes: Iterable[Write], next_offset: int) -> None:
         else:
             batch.put(write.key, write.value)
     batch.put(_NEXT_OFFSET, b"%d" % next_offset)
+    batch.put(_READ_AT, b"%d" % time.time())
     store.write(batch)
 
 

@@ -42,7 +42,7 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         return
     app = StreamsApp(cluster, config.data_dir / "streams", list(settings))
     rates = {name: RateLimit(provider.rate * provider.enrichment_share) for name, provider in settings.items()}
-    providers = {name: REGISTRY[name](settings[name], rates[name]) for name in settings}
+    providers = {name: REGISTRY[name](settings[name], rates[name], attempts=1) for name in settings}
 
     def share_out(name: str, partitions: int) -> None:
         """Each worker spends the part of the budget that goes with its partitions."""
@@ -89,8 +89,11 @@ async def _watch(app: StreamsApp, watchdog: Watchdog) -> None:
     """Returns when the worker stands still."""
     while True:
         await asyncio.sleep(CHECK_EVERY_S)
+        if app.crashed is not None:
+            log.critical("Faust has ended, and this worker with it, to be started again: %r", app.crashed)
+            return
         try:
-            await watchdog.check(app.positions())
+            await watchdog.check(app.positions(), app.unopened())
         except Stalled as reason:
             log.critical("this worker stands still and ends, to be started again: %s", reason)
             return

@@ -10,7 +10,7 @@ from producers.pbs.document import image_at
 from producers.pbs.fetch import Fetcher
 from producers.pbs.poll import ChangelogFeed
 from runtime.clock import Clock, SystemClock
-from runtime.http import ProviderHttp
+from runtime.http import ATTEMPTS, ProviderHttp
 from runtime.rate import RateLimit
 from schemas.config import Pbs
 from schemas.event import Change, Entity, Image
@@ -21,7 +21,7 @@ class PbsProvider:
 
     name = "pbs"
 
-    def __init__(self, settings: Pbs, rate: RateLimit, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Pbs, rate: RateLimit, clock: Clock | None = None, *, attempts: int = ATTEMPTS) -> None:
         if settings.key is None or settings.secret is None:
             raise ValueError("providers.pbs needs both key and secret")
         clock = clock or SystemClock()
@@ -29,6 +29,7 @@ class PbsProvider:
             ProviderHttp(
                 settings.base_url,
                 rate=rate,
+                attempts=attempts,
                 timeout_s=settings.timeout.total_seconds(),
                 max_body_bytes=settings.max_body_bytes,
                 auth=(settings.key.get_secret_value(), settings.secret.get_secret_value()),

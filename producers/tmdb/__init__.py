@@ -11,7 +11,7 @@ from producers.tmdb.models import KINDS, PROVIDER
 from producers.tmdb.pictures import pictured
 from producers.tmdb.poll import ChangesFeed
 from runtime.clock import Clock, SystemClock
-from runtime.http import ProviderHttp
+from runtime.http import ATTEMPTS, ProviderHttp
 from runtime.rate import RateLimit
 from schemas.config.models import Tmdb
 from schemas.event import Change, Entity, Image
@@ -22,7 +22,7 @@ class TmdbProvider:
 
     name = PROVIDER
 
-    def __init__(self, settings: Tmdb, rate: RateLimit, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Tmdb, rate: RateLimit, clock: Clock | None = None, *, attempts: int = ATTEMPTS) -> None:
         if settings.token is None:
             raise ValueError("providers.tmdb needs a token: the API read access token of the account's settings page")
         clock = clock or SystemClock()
@@ -30,6 +30,7 @@ class TmdbProvider:
             ProviderHttp(
                 settings.base_url,
                 rate=rate,
+                attempts=attempts,
                 timeout_s=settings.timeout.total_seconds(),
                 max_body_bytes=settings.max_body_bytes,
                 headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},

@@ -11,7 +11,7 @@ from producers.tvdb.fetch import Fetcher
 from producers.tvdb.login import Login, Session
 from producers.tvdb.poll import UpdatedFeed
 from runtime.clock import Clock, SystemClock
-from runtime.http import ProviderHttp
+from runtime.http import ATTEMPTS, ProviderHttp
 from runtime.rate import RateLimit
 from schemas.config import Tvdb
 from schemas.event import Change, Entity, Image
@@ -22,13 +22,14 @@ class TvdbProvider:
 
     name = "tvdb"
 
-    def __init__(self, settings: Tvdb, rate: RateLimit, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Tvdb, rate: RateLimit, clock: Clock | None = None, *, attempts: int = ATTEMPTS) -> None:
         if settings.apikey is None:
             raise ValueError("providers.tvdb needs an apikey")
         clock = clock or SystemClock()
         http = ProviderHttp(
             settings.base_url,
             rate=rate,
+            attempts=attempts,
             timeout_s=settings.timeout.total_seconds(),
             max_body_bytes=settings.max_body_bytes,
             headers={"Accept": accept(settings.version)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
@@ -25,7 +25,7 @@ from schemas.config.fields import (
     UrnText,
     matching,
 )
-from schemas.config.providers import Pbs, Providers, Tmdb, TmdbWatch, Tvdb
+from schemas.config.providers import PROVIDER_NAMES, Pbs, Providers, Tmdb, TmdbWatch, Tvdb, every_provider
 from schemas.event import Action
 from schemas.topics import Topics
 
@@ -53,6 +53,11 @@ _NAME = matching(
     'a subscription\'s name is made of letters, digits, "-" and "_", at most 64, and starts with a letter or a digit',
 )
 
+
+if TYPE_CHECKING:
+    ProviderName = str
+else:
+    ProviderName = Literal[PROVIDER_NAMES]
 
 _RETRY_SCHEDULE = [timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)]
 """After the first attempt: soon for a hiccup, then ever more rarely, 75.6 hours in all: longer than a weekend."""
@@ -114,7 +119,7 @@ class Delivery(Section):
 class Match(Section):
     """What a subscription wants. A key that is missing matches all; one change must satisfy key, action and language together."""
 
-    provider: Annotated[list[Literal["tmdb", "pbs", "tvdb"]] | None, Many] = None
+    provider: Annotated[list[ProviderName] | None, Many] = None
     entity: Annotated[list[str] | None, Many] = None
     key: Annotated[list[str] | None, Many] = None
     action: Annotated[list[Action] | None, Many] = None
@@ -182,7 +187,7 @@ class Subscription(Section):
 class Config(Section):
     data_dir: Path = Path(".changecast")
     kafka: Kafka = Kafka()
-    providers: Providers = Providers(tmdb=Tmdb(), pbs=Pbs(), tvdb=Tvdb())
+    providers: Providers = every_provider()
     network: Network = Network()
     delivery: Delivery = Delivery()
     subscriptions: list[Subscription] = Field(default=[])

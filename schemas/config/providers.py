@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from schemas.config.durations import Duration, Period, Since
 from schemas.config.fields import AccountName, BaseUrl, Count, Credential, Many, Number, Section, TypeNames, Watch
@@ -25,7 +26,13 @@ class Provider(Section):
     `batch_budget`: how long a batch waits for fetches before it leaves them behind. `retry_budget`: how long an entity that fails is
     asked for while the provider answers for others. `forbidden_recheck`: after this a 403 of a readable entity is asked once more."""
 
+    credentials: ClassVar[tuple[str, ...]] = ()
+    """The keys that hold credentials."""
+
     base_url: BaseUrl
+    interval: Period = _seconds(60)
+    overlap: Duration = _hours(1)
+    dedupe_window: Period = _hours(48)
     rate: Number = Field(default=40, gt=0)
     enrichment_share: Number = Field(default=0.7, gt=0, lt=1)
     since: Since = _hours(24)
@@ -39,7 +46,7 @@ class Provider(Section):
     @property
     def configured(self) -> bool:
         """Whether the credentials are there. A provider without them is not polled, and is named at the start."""
-        raise NotImplementedError
+        return all(getattr(self, name) is not None for name in self.credentials)
 
 
 class TmdbWatch(Section):
@@ -51,6 +58,8 @@ class TmdbWatch(Section):
 
 
 class Tmdb(Provider):
+    credentials: ClassVar = ("token",)
+
     token: Credential = None
     base_url: BaseUrl = "https://api.themoviedb.org/3"
     interval: Period = _seconds(60)
@@ -58,12 +67,10 @@ class Tmdb(Provider):
     dedupe_window: Period = _hours(30 * 24)
     watch: TmdbWatch = TmdbWatch()
 
-    @property
-    def configured(self) -> bool:
-        return self.token is not None
-
 
 class Pbs(Provider):
+    credentials: ClassVar = ("key", "secret")
+
     key: Credential = None
     secret: Credential = None
     base_url: BaseUrl = "https://media.services.pbs.org/api/v1"
@@ -75,12 +82,10 @@ class Pbs(Provider):
     types: TypeNames = "all"
     rate: Number = Field(default=10, gt=0)
 
-    @property
-    def configured(self) -> bool:
-        return self.key is not None and self.secret is not None
-
 
 class Tvdb(Provider):
+    credentials: ClassVar = ("apikey", "username", "userkey")
+
     apikey: Credential = None
     username: AccountName = None
     userkey: Credential = None
@@ -96,22 +101,37 @@ class Tvdb(Provider):
 
     @property
     def configured(self) -> bool:
+        """TheTVDB needs no user."""
         return self.apikey is not None
 
 
-CREDENTIALS = {"tmdb": ("token",), "pbs": ("key", "secret"), "tvdb": ("apikey", "username", "userkey")}
-"""The keys whose variable may be unset: that provider then counts as not configured (TheTVDB needs no user)."""
-
-
 class Providers(Section):
+    """A line a provider: its name in the file, in URNs and in topics, and its settings. All else is derived from these lines."""
+
     tmdb: Tmdb | None = None
     pbs: Pbs | None = None
     tvdb: Tvdb | None = None
 
-    def named(self) -> dict[str, Tmdb | Pbs | Tvdb]:
+    def named(self) -> dict[str, Provider]:
         """The providers that the config names, with or without credentials."""
-        every = {"tmdb": self.tmdb, "pbs": self.pbs, "tvdb": self.tvdb}
+        every = {name: getattr(self, name) for name in PROVIDER_NAMES}
         return {name: provider for name, provider in every.items() if provider is not None}
 
-    def configured(self) -> dict[str, Tmdb | Pbs | Tvdb]:
+    def configured(self) -> dict[str, Provider]:
         return {name: provider for name, provider in self.named().items() if provider.configured}
+
+
+def _settings_of(field: FieldInfo) -> type[Provider]:
+    (kind,) = (kind for kind in get_args(field.annotation) if isinstance(kind, type) and issubclass(kind, Provider))
+    return kind
+
+
+SETTINGS: dict[str, type[Provider]] = {name: _settings_of(field) for name, field in Providers.model_fields.items()}
+PROVIDER_NAMES = tuple(SETTINGS)
+CREDENTIALS = {name: kind.credentials for name, kind in SETTINGS.items()}
+"""The keys whose variable may be unset: that provider then counts as not configured."""
+
+
+def every_provider() -> Providers:
+    """All of them with their defaults: what a file that names none gets."""
+    return Providers.model_validate({name: {} for name in PROVIDER_NAMES})

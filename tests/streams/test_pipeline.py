@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -251,3 +252,50 @@ async def test_what_a_partial_answer_lacks_is_not_deleted_and_not_added_again_la
     assert [change.key for change in partial.data.changes] == ["title"]
     assert partial.data.enrichment.status == "partial"
     assert later.data.changes == []
+
+
+async def test_an_event_whose_publishing_fails_is_dead_and_the_others_go_on(provider):
+    class Faulty(MemoryProvider):
+        def pictured(self, change, images):
+            if change.after == "version 1":
+                raise KeyError("a bug of ours")
+            return []
+
+    partition = Partition(Faulty())
+    records = await partition.feed(observed("bad", 1), observed("good", 2))
+    assert [event.subject for event in changes(records)] == ["tmdb:movie:good"]
+    (dead,) = [record for record in records if record.topic == "changecast.dead"]
+    assert dict(dead.headers)["changecast-reason"] == b"fault"
+    assert b"tmdb:movie:bad:1" not in partition.seen.rows, "putting it back is no repeat"
+    assert b"tmdb:movie:good:2" in partition.seen.rows
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+async def test_a_time_at_the_end_of_time_is_no_fault(provider, year):
+    strange = observed("a", 1).model_copy(update={"time": datetime(year, 12, 31, tzinfo=UTC)})
+    (event,) = changes(await Partition(provider).feed(strange))
+    assert event.data.enrichment.status == "complete"
+
+
+async def test_an_event_dated_in_the_future_does_not_make_what_is_known_look_old(provider):
+    partition = Partition(provider)
+    await partition.feed(observed("a", 1))
+    before = dict(partition.seen.rows)
+    await partition.feed(observed("b", 1).model_copy(update={"time": datetime(2099, 1, 1, tzinfo=UTC)}))
+    assert partition.seen.rows[b"tmdb:movie:b:1"] == before[b"tmdb:movie:a:1"]
+
+
+async def test_a_last_state_that_cannot_be_read_is_taken_as_unknown(provider):
+    provider.answers["1"] = show("Nature")
+    partition = Partition(provider)
+    partition.snapshots.rows[b"pbs:series:1"] = b"from another version"
+    (event,) = changes(await partition.feed(pbs(1)))
+    assert event.data.enrichment.baseline
+
+
+async def test_a_state_that_is_too_large_is_not_kept_and_the_event_is_published(provider):
+    provider.answers["1"] = show("Nature", noise=random.Random(1).randbytes(4_000_000).hex())
+    partition = Partition(provider)
+    (event,) = changes(await partition.feed(pbs(1)))
+    assert event.data.enrichment.baseline
+    assert b"pbs:series:1" not in partition.snapshots.rows

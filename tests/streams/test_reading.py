@@ -8,9 +8,9 @@ import pytest
 
 from producers.interface import Fetched, Refused
 from runtime.clock import ManualClock
-from runtime.http import CredentialsRejected, ProviderUnavailable
+from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable
 from schemas.event import Entity
-from streams.reading import EntityReader, Failed, Patience
+from streams.reading import SEEMS_AWAY, EntityReader, Failed, Patience
 from tests.streams.memory import BEGINNING, MemoryProvider
 
 MOVIE = Entity(type="movie", native_type="movie", id="550")
@@ -121,3 +121,35 @@ async def test_a_403_of_an_entity_that_never_was_readable_is_an_answer_at_once(c
     answer = await EntityReader(provider, Patience(timedelta(0)), clock=clock).read(MOVIE, BEGINNING, was_readable=False)
     assert isinstance(answer, Refused)
     assert len(provider.asked_at) == 1
+
+
+async def test_an_entity_that_is_answered_with_nonsense_has_a_budget_even_alone(clock):
+    provider = Provider(clock, lambda entity, n: BadResponse("not JSON", b"<html>"))
+    answer = await EntityReader(provider, Patience(timedelta(0)), clock=clock, random=Random(1)).read(
+        MOVIE, BEGINNING, was_readable=False
+    )
+    assert answer == Failed("not JSON")
+    assert 60 < clock.monotonic() < 200
+
+
+async def test_while_the_provider_is_away_one_entity_at_a_time_asks(clock):
+    asking, most = 0, 0
+
+    class Away(MemoryProvider):
+        async def fetch(self, entity):
+            nonlocal asking, most
+            asking += 1
+            if len(self.asked) >= 2 * SEEMS_AWAY:
+                most = max(most, asking)
+            self.asked.append(entity.id)
+            await asyncio.sleep(0)
+            asking -= 1
+            if len(self.asked) < 3 * SEEMS_AWAY:
+                raise ProviderUnavailable("connection refused")
+            return fetched(clock, entity)
+
+    reader = EntityReader(Away(), Patience(timedelta(0)), clock=clock, random=Random(1))
+    entities = [Entity(type="movie", native_type="movie", id=str(n)) for n in range(3 * SEEMS_AWAY)]
+    answers = await asyncio.gather(*(reader.read(entity, BEGINNING, was_readable=False) for entity in entities))
+    assert all(isinstance(answer, Fetched) for answer in answers)
+    assert most == 1

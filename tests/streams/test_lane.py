@@ -1,0 +1,127 @@
+"""A lane's flow, and its transaction on a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from runtime.kafka import Cluster
+from runtime.topics import ensure_topics, read_to_end
+from streams.lane import MAX_BATCH, MAX_WAITING, Lane, Outcome
+from streams.output import Record, TransactionalOutput
+
+
+class Output:
+    next_offset = 0
+
+    async def start(self): ...
+
+    async def stop(self): ...
+
+    def fresh(self, events):
+        return list(events)
+
+    async def commit(self, records, next_offset):
+        return {}
+
+
+class Work:
+    """Takes events in while it is not full; `taken` counts them."""
+
+    def __init__(self) -> None:
+        self.full, self.taken = False, 0
+
+    async def start(self, wake): ...
+
+    async def stop(self): ...
+
+    async def cycle(self, events):
+        self.taken += len(events)
+        return Outcome()
+
+
+class Flow:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def hold_back(self):
+        self.said.append("hold back")
+
+    def let_come(self):
+        self.said.append("let come")
+
+
+class Stream:
+    async def ack(self, event): ...
+
+
+def event(offset: int):
+    return SimpleNamespace(message=SimpleNamespace(offset=offset))
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def running():
+    work, flow = Work(), Flow()
+    lane = Lane(0, Output(), (), work, flow)
+    task = asyncio.create_task(lane.run())
+    yield lane, work, flow
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_lane_that_is_far_behind_has_its_partition_held_back_until_it_has_caught_up(running):
+    lane, work, flow = running
+    work.full = True
+    for offset in range(MAX_WAITING):
+        lane.add(event(offset), Stream())
+    assert flow.said == ["hold back"]
+    work.full = False
+    lane.add(event(MAX_WAITING), Stream())
+    await until(lambda: work.taken == MAX_WAITING + 1)
+    assert flow.said == ["hold back", "let come"]
+
+
+async def test_a_lane_goes_on_by_itself_when_its_work_is_no_longer_full(running):
+    lane, work, _ = running
+    work.full = True
+    lane.add(event(0), Stream())
+    await until(lambda: not lane._wake.is_set())
+    work.full = False
+    lane._wake.set()  # an answer has come
+    for offset in range(1, 2 * MAX_BATCH):
+        lane.add(event(offset), Stream())
+    await until(lambda: work.taken == 2 * MAX_BATCH)
+
+
+async def test_a_record_that_the_broker_refuses_takes_the_whole_transaction_with_it(bootstrap_servers, topic_prefix):
+    cluster = Cluster.at(bootstrap_servers, topic_prefix, partitions=1)
+    small, large = cluster.topics.changes("tmdb"), cluster.topics.changes("pbs")
+    await ensure_topics(cluster, [small, large, cluster.topics.raw("tmdb")])
+    async with cluster.admin() as admin:
+        from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, large.name, configs={"max.message.bytes": "1000"})])
+    tp = TopicPartition(cluster.topics.raw("tmdb").name, 0)
+    output = TransactionalOutput(cluster, f"{topic_prefix}-streams", tp)
+    await output.start()
+    try:
+        with pytest.raises((MessageSizeTooLargeError, KafkaError)):
+            await output.commit([Record(small.name, b"k", b"v"), Record(large.name, b"k", bytes(50_000))], 7)
+        assert output.next_offset == 0
+    finally:
+        await output.stop()
+    assert [record async for record in read_to_end(cluster, small.name)] == []
+    again = TransactionalOutput(cluster, f"{topic_prefix}-streams", tp)
+    await again.start()
+    assert again.next_offset == 0
+    await again.stop()
