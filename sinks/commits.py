@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _EVERY_S = 0.02
 """What was delivered within this time, and the time that a commit takes, is delivered again after a kill."""
 _TRANSACTIONS_EVERY_S = 0.05
-"""A transaction costs the broker some ten times as much as a commit alone."""
+"""A transaction costs the broker several times as much as a commit alone."""
 
 _LOST = (CommitFailedError, IllegalGenerationError, IllegalStateError, RebalanceInProgressError, UnknownMemberIdError)
 """The partitions have moved on, or are about to: their next owner goes on from the last commit."""

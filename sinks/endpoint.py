@@ -52,8 +52,8 @@ class Endpoint:
         on_answer: Callable[[Delivery, Answer], None],
         on_error: Callable[[BaseException], None],
         on_busy: Callable[[str, bool], None],
+        pulse: Pulse,
         rate: RateLimit | None = None,
-        pulse: Pulse | None = None,
     ) -> None:
         self.name = name
         self.sender = sender
@@ -67,7 +67,7 @@ class Endpoint:
         self._on_error = on_error
         self._on_busy = on_busy
         self._rate = rate
-        self._pulse = pulse or Pulse(clock)
+        self._pulse = pulse
         self._ready: deque[Delivery] = deque()
         self._behind: dict[str, deque[Delivery]] = {}
         self._retries: deque[Delivery] = deque()

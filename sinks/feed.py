@@ -53,7 +53,7 @@ class Feed:
             owned = [(self._shards.get(tp.partition), records) for tp, records in batches.items()]
             for shard, records in owned:
                 for record in records:
-                    if shard is None or shard.closed:
+                    if shard is None or shard.leaving:
                         break
                     await self._hand_over(shard, record)
 
@@ -77,7 +77,7 @@ class Feed:
         for name in chosen:
             if not self._endpoints[name].room():
                 await self._wait_for_room(self._endpoints[name], shard)
-        if shard.closed:
+        if shard.leaving:
             return
         # while we waited, some may have been given cursors of their own
         served = []
@@ -102,7 +102,7 @@ class Feed:
     async def _wait_for_room(self, endpoint: Endpoint, shard: Shard) -> None:
         """A full queue is waited for as long as that harms nobody: while all the others have work too, and it moves on."""
         started = self._clock.monotonic()
-        while not (endpoint.room() or endpoint.blocked or shard.closed):
+        while not (endpoint.room() or endpoint.blocked or shard.leaving):
             now = self._clock.monotonic()
             if now - max(endpoint.last_answer_at, started) > _STUCK_S:
                 return

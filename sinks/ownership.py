@@ -56,6 +56,11 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         shards = [self.shards[number] for number in (list(self.shards) if numbers is None else numbers) if number in self.shards]
         await asyncio.gather(*(self._close(shard) for shard in shards))
 
+    async def close_at_once(self) -> None:
+        """Without a hand-over: the worker has ended. Only after the consumer has stopped, which may still bring partitions."""
+        await asyncio.gather(*(shard.aclose() for shard in self.shards.values()), return_exceptions=True)
+        self.shards.clear()
+
     async def _close(self, shard: Shard) -> None:
         await self._closing(shard)
         self.shards.pop(shard.partition, None)

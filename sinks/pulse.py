@@ -26,6 +26,7 @@ class Pulse:
 
     async def run(self) -> None:
         """Until cancelled. Raises StoodStill."""
+        self._last = self._clock.monotonic()
         while True:
             if not self.steady:
                 raise StoodStill(f"this process stood still for {self._clock.monotonic() - self._last:.1f} s")

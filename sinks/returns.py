@@ -76,7 +76,7 @@ class Returns:
             for topic, partition in partitions.items():
                 consumer.seek(partition, self._shard.retries[topic].position)
             next_delete = self._clock.monotonic() + _DELETE_EVERY_S
-            while not self._shard.closed:
+            while not self._shard.leaving:
                 await self._read(consumer, partitions)
                 self._send_ready()
                 if self._clock.monotonic() >= next_delete:
@@ -121,7 +121,7 @@ class Returns:
 
     def _send_ready(self) -> None:
         now = self._now()
-        while self._heap and self._heap[0].at <= now and not self._shard.closed:
+        while self._heap and self._heap[0].at <= now and not self._shard.leaving:
             waiting = heapq.heappop(self._heap)
             if 0 < waiting.parcel.due - now <= _HELD_S:
                 held = _Waiting(waiting.parcel.due, waiting.number, waiting.topic, waiting.offset, waiting.parcel)

@@ -51,11 +51,13 @@ class Step:
 
 
 class Shard:
-    """`commons` and `retries`: trackers by topic. `restored`: what an earlier owner had settled, by topic."""
+    """`leaving`: nothing more is read for it. `closed`: nothing more is written. `commons` and `retries`: trackers by topic.
+    `restored`: what an earlier owner had settled, by topic."""
 
     def __init__(self, topics: Topics, partition: int, producer: AIOKafkaProducer, restored: dict[str, Position]) -> None:
         self.partition = partition
         self.restored = restored
+        self.leaving = False
         self.closed = False
         retry_names = {topic.name for topic in retry_topics(topics).values()}
         self.commons = {name: Tracker(at.offset) for name, at in restored.items() if name not in retry_names}
@@ -193,7 +195,7 @@ class Shard:
                     await self._producer.send_offsets_to_transaction(offsets, group_id(self._topics))
         except BaseException:
             # what the step held counts as settled here, and is not: nothing may be committed after it
-            self.closed = True
+            self.leaving = self.closed = True
             raise
         self.written(step)
 
@@ -204,5 +206,5 @@ class Shard:
             self.retries[topic].committed(commit)
 
     async def aclose(self) -> None:
-        self.closed = True
+        self.leaving = self.closed = True
         await self._producer.stop()

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
+from schemas.config.providers import PROVIDER_NAMES
 from schemas.topics import Topic, Topics
 
-PROVIDERS: Final = ("tmdb", "pbs", "tvdb")
+PROVIDERS: Final = PROVIDER_NAMES
 
 DELAYS: Final = (("1s", 1.0), ("5s", 5.0), ("30s", 30.0), ("5m", 300.0), ("30m", 1800.0), ("2h", 7200.0), ("10h", 36000.0))
 """A fixed set, whatever the schedules say. A wait is made of these: about 25 hops for the longest, a day and its jitter."""

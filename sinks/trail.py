@@ -44,7 +44,7 @@ class Trail:
         consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=_FETCH_BYTES)
         await consumer.start()
         try:
-            while not self._shard.closed:
+            while not self._shard.leaving:
                 if (lag := self._next()) is None:
                     await self._clock.sleep(_IDLE_S)
                 else:
@@ -85,7 +85,7 @@ class Trail:
             consumer.seek(partition, lag.tracker.position)
         found = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=min(endpoint.room() or 1, _MAX_RECORDS))
         for record in found.get(partition, ()):
-            if shard.closed or lag.until is not None or self._caught_up(lag):
+            if shard.leaving or lag.until is not None or self._caught_up(lag):
                 return
             if not endpoint.room():
                 return
@@ -100,7 +100,7 @@ class Trail:
             lag.dirty = True
             if wanted:
                 endpoint.offer(first_attempt(event, lag.subscription, shard, lag.topic, record.offset))
-        if not shard.closed and lag.until is None and not found:
+        if not shard.leaving and lag.until is None and not found:
             # nothing but markers of transactions up to here
             lag.tracker.position = max(lag.tracker.position, await consumer.position(partition))
             self._caught_up(lag)

@@ -128,8 +128,9 @@ class Worker:
         )
         self._commits = Commits(consumer, lambda: list(owner.shards.values()), self._clock)
         consumer.subscribe([self._cluster.topics.changes(provider).name for provider in PROVIDERS], listener=owner)
-        await consumer.start()
+        stack.push_async_callback(owner.close_at_once)
         stack.push_async_callback(consumer.stop)
+        await consumer.start()
         feed = Feed(consumer, owner.shards, self._directory, self._endpoints, self._busy, self._clock)
         background = [
             self._watched(feed.run()),
@@ -150,7 +151,6 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(endpoint.aclose() for endpoint in self._endpoints.values()))
-            await asyncio.gather(*(shard.aclose() for shard in owner.shards.values()), return_exceptions=True)
 
     async def _until(self, stop: asyncio.Event) -> None:
         stopped = asyncio.create_task(stop.wait())
@@ -183,6 +183,7 @@ class Worker:
 
     async def _closing(self, shard: Shard) -> None:
         """The partition goes to another worker: what waits is dropped, what is in flight may end, what is settled is committed."""
+        shard.leaving = True
         tasks = self._shard_tasks.pop(shard, [])
         for task in tasks:
             task.cancel()

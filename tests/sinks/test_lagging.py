@@ -108,7 +108,7 @@ async def _enable(world: World) -> None:
 
 async def test_a_second_worker_takes_over_partitions_without_loss_or_repeats(world: World) -> None:
     async def soon(call: Call) -> int:
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.02)
         return 200
 
     async with receiving(soon) as receiver:

@@ -1,0 +1,64 @@
+"""Endpoint state, kept in its compacted topic for all workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from runtime.clock import ManualClock
+from schemas.config import Subscription
+from sinks.states import EndpointStates
+from tests.sinks.worlds import World, until, webhook
+
+HOOK = Subscription.model_validate(webhook("hook", "https://x.example/"))
+
+
+@contextlib.asynccontextmanager
+async def states_of(world: World, clock: ManualClock) -> AsyncIterator[EndpointStates]:
+    async with world.cluster.producer() as producer:
+        states = EndpointStates(world.cluster, producer, clock, timedelta(days=5))
+        await states.load([HOOK])
+        following = asyncio.create_task(states.run())
+        yield states
+        await states.flush()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_a_subscription_begins_once_also_for_the_next_worker(world: World) -> None:
+    clock = ManualClock()
+    async with states_of(world, clock) as states:
+        began = states.since("hook")
+    clock.advance(3600)
+    async with states_of(world, clock) as states:
+        assert states.since("hook") == began
+
+
+async def test_five_days_of_nothing_but_failures_disable_an_endpoint_for_all_workers(world: World) -> None:
+    clock = ManualClock()
+    async with states_of(world, clock) as here, states_of(world, clock) as there:
+        here.failed("hook")
+        clock.advance(4 * 86400)
+        here.failed("hook")
+        assert not here.disabled("hook")
+        await until(lambda: there.state("hook").failing_since is not None)
+        clock.advance(86400)
+        here.failed("hook")
+        assert here.disabled("hook")
+        await until(lambda: there.disabled("hook"))
+        assert "every attempt failed since" in str(there.state("hook").disabled_reason)
+
+
+async def test_one_success_begins_the_five_days_anew(world: World) -> None:
+    clock = ManualClock()
+    async with states_of(world, clock) as states:
+        states.failed("hook")
+        clock.advance(4 * 86400)
+        states.failed("hook")
+        states.succeeded("hook")
+        clock.advance(86400)
+        states.failed("hook")
+        assert not states.disabled("hook")
+        assert states.state("hook").failing_since is None
