@@ -3,6 +3,7 @@
 # Both set up what they need in .venv, once.
 
 PYTHON ?= python3
+JOBS   ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
@@ -47,8 +48,8 @@ $(READY): requirements.lock pyproject.toml
 run: install  ## Everything, with changecast.yaml where there is one, else the example.
 	@exec $(BIN)/changecast up -c $$(test -e changecast.yaml && echo changecast.yaml || echo changecast.example.yaml)
 
-test: install  ## ARGS="-k cursor" for some of them.
-	@$(BIN)/python -m pytest $(ARGS)
+test: install  ## ARGS="-k cursor" for some of them, JOBS=4 with more cores.
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: install
 	@$(BIN)/ruff format --check .

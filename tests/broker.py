@@ -19,6 +19,9 @@ from changecast.kafka import EmbeddedBroker
 
 _T = TypeVar("_T")
 
+SERVERS_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+"""Names a broker to use instead of one that the tests start."""
+
 IMAGE = "confluentinc/cp-kafka:7.6.0"  # the one that testcontainers' start script is made for
 _DAEMON_TIMEOUT = 5  # seconds
 _PULL_TIMEOUT = 120  # seconds: longer than that, the embedded broker is the better answer
@@ -32,8 +35,8 @@ class NoContainer(Exception):
 @contextmanager
 def running_broker(say: Callable[[str], None]) -> Iterator[str]:
     """Yields the bootstrap servers. `say` is told which Kafka it is, and why not the one before it."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        say(f"Kafka: {given} (KAFKA_BOOTSTRAP_SERVERS)")
+    if given := os.environ.get(SERVERS_VARIABLE):
+        say(f"Kafka: {given} ({SERVERS_VARIABLE})")
         yield given
         return
     try:

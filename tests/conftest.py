@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from tests.broker import running_broker
+from tests.broker import SERVERS_VARIABLE, running_broker
+
+_broker = ExitStack()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Tests in several processes (-n) share one broker: the process that hands them out starts it, and tells them where it is."""
+    if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        os.environ[SERVERS_VARIABLE] = _broker.enter_context(running_broker(lambda text: print(text, flush=True)))
+
+
+def pytest_sessionfinish() -> None:
+    _broker.close()
 
 
 @pytest.fixture(scope="session")
