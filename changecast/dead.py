@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,8 +64,8 @@ async def replay(cluster: Cluster, records: Sequence[Dead]) -> None:
     """Put the records back into the topics they came from, byte for byte, all or none. They must be replayable."""
     producer = cluster.transactional_producer(f"{cluster.topics.prefix}-dead-replay")
     async with producer, producer.transaction():
-        for record in records:
-            await producer.send(record.headers[dead.ORIGIN_TOPIC], record.value, key=record.key)
+        sent = [await producer.send(record.headers[dead.ORIGIN_TOPIC], record.value, key=record.key) for record in records]
+        await asyncio.gather(*sent)
 
 
 def _dead(record: ConsumerRecord) -> Dead:

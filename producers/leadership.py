@@ -22,13 +22,18 @@ log = logging.getLogger(__name__)
 _POLL_MS = 1_000
 
 
+def group_of(cluster: Cluster) -> str:
+    """The consumer group whose members are the producers workers."""
+    return f"{cluster.topics.prefix}-producers"
+
+
 class Leadership(ConsumerRebalanceListener):  # type: ignore[misc]
     """`async with Leadership(cluster) as leadership`, then wait for `gained`, and stop work when `lost` is set."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._topic = cluster.topics.cursors.name
         self._consumer = cluster.consumer(
-            group_id=f"{cluster.topics.prefix}-producers",
+            group_id=group_of(cluster),
             auto_offset_reset="latest",
             # a worker that joins must not take the lead from the one that has it
             partition_assignment_strategy=[StickyPartitionAssignor],

@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from producers.interface import Provider
+from producers.board import StatusBoard
 from producers.leadership import Leadership
 from producers.poller import FeedPoller
 from producers.registry import REGISTRY
+from producers.report import FeedReport
+from producers.spending import CountedRateLimit
+from runtime.clock import SystemClock
 from runtime.kafka import Cluster
-from runtime.rate import RateLimit
+from runtime.logs import secrets_of
 from runtime.topics import ensure_topics
 from schemas.config import Config
 
 log = logging.getLogger(__name__)
-
-
-def polling_providers(config: Config) -> list[Provider]:
-    """The configured providers, each with polling's share of its request budget."""
-    return [
-        REGISTRY[name](settings, RateLimit(settings.rate * (1 - settings.enrichment_share)))
-        for name, settings in config.providers.configured().items()
-    ]
 
 
 async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
@@ -41,14 +36,29 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
 
 
 async def _poll_while_leading(config: Config, cluster: Cluster, stop: asyncio.Event, leadership: Leadership) -> None:
-    providers = polling_providers(config)
-    pollers = [FeedPoller(cluster, provider.name, feed) for provider in providers for feed in provider.feeds]
+    clock = SystemClock()
+    rates = {
+        # polling's share of the provider's request budget
+        name: CountedRateLimit(settings.rate * (1 - settings.enrichment_share))
+        for name, settings in config.providers.configured().items()
+    }
+    providers = [REGISTRY[name](settings, rates[name]) for name, settings in config.providers.configured().items()]
+    board = StatusBoard(cluster, lambda name: rates[name].rate, secrets_of(config))
+    pollers = [
+        FeedPoller(cluster, provider.name, feed, clock=clock, report=FeedReport(provider.name, feed, clock, board.changed))
+        for provider in providers
+        for feed in provider.feeds
+    ]
+    board.reports = [poller.report for poller in pollers]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(poller.run(), name=poller.name) for poller in pollers]
+            tasks.append(group.create_task(board.run(), name="status"))
             await _first(stop, leadership.lost)
             for task in tasks:
                 task.cancel()
+        if stop.is_set():
+            await board.stopped()
     finally:
         for provider in providers:
             await provider.aclose()

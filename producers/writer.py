@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Self
 
-from aiokafka import AIOKafkaProducer
-
 from producers.interface import BrokenItem, Page
+from producers.output import FeedOutput
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from schemas import dead
 from schemas.cursor import Cursor
 from schemas.event import ObservedEvent
-
-log = logging.getLogger(__name__)
 
 REMEMBERED_IDS = 100_000
 """Event ids a feed remembers, about 20 MB: a recorded day of TMDB's movies, which every poll of that day reads again."""
@@ -51,56 +46,32 @@ class FeedWriter:
         self._cluster = cluster
         self._provider = provider
         self._feed = feed
-        self._raw = cluster.topics.raw(provider).name
         self._remembered = Remembered()
-        self._producer: AIOKafkaProducer | None = None
+        self._output = FeedOutput(cluster, provider, feed, f"{cluster.topics.prefix}-producers-{provider}-{feed}")
         self.cursor: Cursor | None = None
 
     async def __aenter__(self) -> Self:
-        transactional_id = f"{self._cluster.topics.prefix}-producers-{self._provider}-{self._feed}"
-        producer = self._cluster.transactional_producer(transactional_id)
-        await producer.start()
-        self._producer = producer
+        await self._output.__aenter__()
         # only now: the fence has settled the last writer's open transaction, so the cursor read is the last there is
         self.cursor = await load_cursor(self._cluster, self._provider, self._feed)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._producer is not None
-        await self._producer.stop()
+        await self._output.__aexit__()
 
     async def write(self, page: Page) -> int:
         """Write the page; returns how many of its events had not been written by this process before."""
-        assert self._producer is not None
         events = self._remembered.new(page.events)
         if not events and not page.broken and page.cursor == self.cursor:
             return 0
-        async with self._producer.transaction():
-            sent = [await self._send_event(event) for event in events]
-            sent += [await self._send_broken(item) for item in page.broken]
-            sent.append(await self._producer.send(self._cluster.topics.cursors.name, page.cursor.to_json(), key=page.cursor.key))
-            for acknowledged in sent:
-                await acknowledged
+        await self._output.write(events, page.broken, page.cursor)
         self._remembered.add(events)
         self.cursor = page.cursor
         return len(events)
 
     async def bury(self, item: BrokenItem) -> None:
         """Keep what could not be read, without moving the cursor."""
-        assert self._producer is not None
-        async with self._producer.transaction():
-            await (await self._send_broken(item))
-
-    async def _send_event(self, event: ObservedEvent):  # type: ignore[no-untyped-def]
-        assert self._producer is not None
-        return await self._producer.send(self._raw, event.to_json(), key=event.subject.encode(), headers=event.kafka_headers())
-
-    async def _send_broken(self, item: BrokenItem):  # type: ignore[no-untyped-def]
-        assert self._producer is not None
-        origin = f"{self._provider}:{self._feed}"
-        log.warning("%s: %s; it is kept in %s", origin, item.error, self._cluster.topics.dead.name)
-        headers = dead.headers(reason=item.reason, error=item.error, topic=origin)
-        return await self._producer.send(self._cluster.topics.dead.name, item.body, key=origin.encode(), headers=headers)
+        await self._output.write((), [item])
 
 
 async def load_cursor(cluster: Cluster, provider: str, feed: str) -> Cursor | None:

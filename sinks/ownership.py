@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from runtime.kafka import Cluster
+from runtime.offsets import committed_offsets
 from runtime.topics import read_to_end
 from sinks.shard import Shard
 from sinks.topics import PROVIDERS, group_id, lagging_topic, retry_topics, transactional_id
@@ -101,11 +102,10 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         partitions = [TopicPartition(name, number) for name in names]
         assert self.consumer is not None
         begins = await self.consumer.beginning_offsets(partitions)
-        async with self._cluster.admin() as admin:
-            committed = await admin.list_consumer_group_offsets(group_id(topics))
+        committed = await committed_offsets(self._cluster, group_id(topics), partitions)
         positions = {}
         for partition in partitions:
-            commit = committed.get(partition)
+            commit = committed[partition]
             if commit is None or commit.offset < begins[partition]:
                 positions[partition.topic] = Position(begins[partition], begins[partition])
             else:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import CoordinatorLoadInProgressError
 from aiokafka.structs import RecordMetadata
 
 from runtime.kafka import Cluster
+from runtime.offsets import committed_offsets
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +50,8 @@ class TransactionalOutput:
         await producer.start()
         self._producer = producer
         # after the start, which has settled what the last owner left open
-        self.next_offset = await self._committed()
-
-    async def _committed(self) -> int:
-        async with self._cluster.admin() as admin:
-            answer = await admin.list_consumer_group_offsets(self._group, partitions=[self._tp])
-        if self._tp not in answer:
-            # aiokafka passes over an error of the whole request, as while the coordinator loads
-            raise CoordinatorLoadInProgressError(f"the committed offset of {self._tp} could not be read")
-        offset: int = answer[self._tp].offset
-        return max(offset, 0)
+        committed = (await committed_offsets(self._cluster, self._group, [self._tp]))[self._tp]
+        self.next_offset = committed.offset if committed is not None else 0
 
     async def stop(self) -> None:
         producer, self._producer = self._producer, None

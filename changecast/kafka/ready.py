@@ -8,6 +8,7 @@ import contextlib
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+_GROUPS, _TRANSACTIONS = 0, 1
 _ANSWER_TIMEOUT = 5.0  # seconds for one question
 
 
@@ -20,6 +21,9 @@ async def cluster_at(port: int) -> str | None:
         async with asyncio.timeout(_ANSWER_TIMEOUT):
             await admin.start()
             answer = await admin.describe_cluster()
+            for kind in (_GROUPS, _TRANSACTIONS):
+                # their topics are made when first asked for, and until then every consumer group and transaction is refused
+                await admin.find_coordinator("changecast", kind)
     except (KafkaError, TimeoutError, OSError):
         return None
     finally:

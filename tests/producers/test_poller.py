@@ -11,12 +11,14 @@ import pytest
 
 from producers.interface import Page
 from producers.poller import CREDENTIALS_RETRY_S, FeedPoller
+from producers.report import FeedReport
 from producers.writer import load_cursor
 from runtime.clock import ManualClock
 from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
 from schemas.cursor import Cursor
+from schemas.feed_status import FeedState
 from tests.streams.memory import observed
 
 MOMENT = datetime(2025, 1, 21, tzinfo=UTC)
@@ -107,6 +109,51 @@ async def test_an_answer_that_cannot_be_read_is_kept_and_polling_goes_on(cluster
         await feed.done.wait()
     assert await written(cluster, cluster.topics.dead.name) == [b"<html>502</html>"]
     assert (await load_cursor(cluster, "tmdb", "movie")).position == {"edit": 2}
+
+
+async def test_a_fault_in_a_providers_code_is_told_and_polling_goes_on(cluster, caplog):
+    feed = ScriptedFeed([1], KeyError("no such field"), [2])
+    async with polling(cluster, feed, ManualClock()):
+        await feed.done.wait()
+    assert (await load_cursor(cluster, "tmdb", "movie")).position == {"edit": 2}
+    assert "KeyError('no such field')" in caplog.text
+
+
+async def test_the_report_follows_the_polling(cluster):
+    clock, seen = ManualClock(MOMENT), []
+    feed = ScriptedFeed([1, 2], ProviderUnavailable("status 503", retry_after=100), CredentialsRejected("status 401"), [3])
+    report = FeedReport("tmdb", feed, clock, lambda: seen.append(report.status("w", None)))
+    task = asyncio.create_task(FeedPoller(cluster, "tmdb", feed, clock=clock, report=report).run())
+    async with asyncio.timeout(30):
+        await feed.done.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [(status.state, status.error) for status in seen] == [
+        (FeedState.POLLING, None),
+        (FeedState.WAITING, None),
+        (FeedState.POLLING, None),
+        (FeedState.RETRYING, "status 503"),
+        (FeedState.POLLING, "status 503"),
+        (FeedState.REJECTED, "status 401"),
+        (FeedState.POLLING, "status 401"),
+        (FeedState.WAITING, "status 401"),
+        (FeedState.POLLING, "status 401"),
+    ]
+    waits = [(status.until - status.at).total_seconds() for status in seen if status.until is not None]
+    assert waits == [60, 100, CREDENTIALS_RETRY_S, 60]
+    assert seen[-1].events == 3
+    assert seen[-1].polled_at == seen[-2].at
+
+
+async def test_a_feed_that_is_hours_behind_is_catching_up(cluster):
+    clock = ManualClock(MOMENT)
+    feed = ScriptedFeed([1])
+    report = FeedReport("tmdb", feed, clock)
+    report.cursor = Cursor(provider="tmdb", feed="movie", read_to=MOMENT, saved_at=MOMENT)
+    report.polling()
+    assert report.state is FeedState.POLLING
+    clock.advance(3 * 3_600)
+    assert report.state is FeedState.CATCHING_UP
 
 
 LEADING = """

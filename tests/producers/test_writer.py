@@ -8,6 +8,7 @@ import pytest
 from aiokafka.errors import ProducerFenced
 
 from producers.interface import BrokenItem, Page
+from producers.output import MAX_VALUE_BYTES
 from producers.writer import FeedWriter, Remembered, load_cursor
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
@@ -67,6 +68,19 @@ async def test_a_broken_item_is_kept_as_it_came_and_the_page_goes_on(cluster):
     assert dict(record.headers)[dead.REASON] == b"no-entity-id"
     assert dict(record.headers)[dead.ORIGIN_TOPIC] == b"tmdb:movie"
     assert await written(cluster) == ["tmdb:movie:1:1"]
+
+
+async def test_what_is_too_large_for_kafka_is_kept_as_far_as_it_goes_and_does_not_stop_the_feed(cluster):
+    huge = observed("1", 1)
+    huge = huge.model_copy(update={"data": huge.data.model_copy(update={"updated_fields": ["x" * (MAX_VALUE_BYTES + 1)]})})
+    async with FeedWriter(cluster, "tmdb", "movie") as writer:
+        await writer.bury(BrokenItem("bad-json", "not JSON", b"{" * (MAX_VALUE_BYTES + 1)))
+        await writer.write(Page((huge, observed("1", 2)), cursor(1)))
+    dead_letters = [record async for record in read_to_end(cluster, cluster.topics.dead.name)]
+    assert [dict(record.headers)[dead.REASON] for record in dead_letters] == [b"bad-json", b"too-large"]
+    assert {len(record.value) for record in dead_letters} == {MAX_VALUE_BYTES}
+    assert b"cut" in dict(dead_letters[0].headers)[dead.ERROR]
+    assert await written(cluster) == ["tmdb:movie:1:2"]
 
 
 async def test_a_second_writer_fences_the_first_and_nothing_of_the_first_is_left(cluster):

@@ -1,0 +1,81 @@
+"""A backfill as people see it: a bar for each feed, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from changecast.operating import Operating
+from producers.backfill import Done, Range, backfill
+from runtime.rate import RateLimit
+from runtime.topics import ensure_topics
+
+SHARE = 0.1
+"""Of the provider's budget: it comes on top of what the workers spend, and should not get them refused."""
+_QUARTERS = 4
+
+
+def run_backfill(where: Operating, provider: str, span: Range, feeds: tuple[str, ...], rate: float | None) -> None:
+    """Read the range and print the counts. Raises what `backfill` raises."""
+    settings = where.config.providers.configured()[provider]
+    limit = RateLimit(rate if rate is not None else settings.rate * SHARE)
+    click.echo(f"{provider} from {span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} (UTC), {limit.rate:g} requests/s")
+    display = _Display(provider, span, limit)
+
+    async def run() -> list[Done]:
+        await ensure_topics(where.cluster, [*where.cluster.topics.common(), *where.cluster.topics.of_provider(provider)])
+        return await backfill(where.cluster, provider, settings, span, rate=limit, feeds=feeds, on_progress=display.show)
+
+    with display:
+        done = asyncio.run(run())
+    for feed in done:
+        broken = f", {feed.broken} unreadable (see `changecast dead list`)" if feed.broken else ""
+        click.echo(f"{provider}:{feed.feed}  {feed.events:,} changes read{broken}")
+        if feed.left:
+            click.echo(f"{provider}:{feed.feed}  incomplete from {feed.read_to:%Y-%m-%d %H:%M} on: {feed.left}", err=True)
+    click.echo(f"{limit.spent:,} requests. What was published already is dropped by dedupe.")
+
+
+class _Display:
+    """Bars on a terminal; elsewhere a line a quarter, for a log."""
+
+    def __init__(self, provider: str, span: Range, limit: RateLimit) -> None:
+        self._provider = provider
+        self._span = span
+        self._limit = limit
+        self._tasks: dict[str, TaskID] = {}
+        self._quarters: dict[str, int] = {}
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[counts]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> None:
+        self._bars.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, done: Done) -> None:
+        part = (done.read_to - self._span.since) / (self._span.until - self._span.since)
+        counts = f"{done.events:,} changes, {self._limit.spent:,} requests"
+        name = f"{self._provider}:{done.feed}"
+        if self._bars.disable:
+            quarter = int(part * _QUARTERS)
+            if quarter > self._quarters.get(done.feed, 0):
+                self._quarters[done.feed] = quarter
+                click.echo(f"  {name}  up to {done.read_to:%Y-%m-%d %H:%M}: {counts}")
+            return
+        if done.feed not in self._tasks:
+            self._tasks[done.feed] = self._bars.add_task(name, total=1.0, counts="")
+        self._bars.update(self._tasks[done.feed], completed=part, counts=counts)

@@ -1,0 +1,42 @@
+"""A resync as a command: the entity is looked up first, so that it is named as the provider names it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from changecast.operating import Operating
+from producers.registry import REGISTRY
+from producers.resync import publish, resync_event
+from runtime.rate import RateLimit
+from runtime.topics import ensure_topics
+from schemas.event import Entity, ObservedEvent
+from schemas.urn import Urn
+
+_RATE = 1.0
+"""Requests/s: a look-up takes a few."""
+
+
+def run_resync(where: Operating, named: Urn) -> ObservedEvent:
+    """Look the entity up and write the event. Raises what the provider's fetch raises."""
+
+    async def run() -> ObservedEvent:
+        entity = await _looked_up(where, named)
+        event = resync_event(named.provider, entity, datetime.now(UTC))
+        await ensure_topics(where.cluster, where.cluster.topics.of_provider(named.provider))
+        await publish(where.cluster, event)
+        return event
+
+    return asyncio.run(run())
+
+
+async def _looked_up(where: Operating, named: Urn) -> Entity:
+    """The entity with its parents and numbers, by which it is fetched; one that can't be read is taken as it is named."""
+    settings = where.config.providers.configured()[named.provider]
+    provider = REGISTRY[named.provider](settings, RateLimit(_RATE))
+    entity = Entity(type=named.type, native_type=named.type, id=named.id)
+    try:
+        answer = await provider.fetch(entity)
+    finally:
+        await provider.aclose()
+    return entity if answer is None else answer.entity

@@ -1,0 +1,54 @@
+"""One request budget a provider: what polling and enrichment spend together, in all processes, as the sandbox counts it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import AsyncExitStack
+
+import pytest
+
+from changecast.sandbox import Limits, Sandbox
+from runtime.kafka import Cluster
+from tests.producers.worlds import changecast, config_for, until, write_config
+
+RATES = {"tmdb": 20, "pbs": 12, "tvdb": 12}
+BUSY_FOR_S = 12.0
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, topic_prefix, tmp_path, workers):
+    cluster = Cluster.at(bootstrap_servers, topic_prefix)
+    async with Sandbox(limits=Limits(tmdb_per_second=10_000)) as sandbox, AsyncExitStack() as stack:
+        for _ in range(400):
+            for provider in RATES:
+                sandbox.catalogue.edit(provider)
+        config = config_for(sandbox.url, cluster, settle="100ms")
+        sections = config.providers.configured()
+        rated = {name: section.model_copy(update={"rate": RATES[name]}) for name, section in sections.items()}
+        config = config.model_copy(update={"providers": config.providers.model_copy(update=rated)})
+        path = write_config(tmp_path / "changecast.yaml", config)
+        streams = []
+        for number in range(workers):
+            folder = {"CHANGECAST_DATA_DIR": str(tmp_path / f"streams-{number}")}
+            streams.append(await stack.enter_async_context(changecast("worker", "streams", "-c", str(path), environ=folder)))
+        await stack.enter_async_context(changecast("worker", "producers", "-c", str(path)))
+
+        async def enriching():
+            return sandbox.requests.count("tmdb", "/images") > 5 and sandbox.requests.count("tvdb", "/series/{id}") > 5
+
+        await until(enriching, 90, "enrichment under way")
+        sandbox.requests.reset()
+        busy = asyncio.get_running_loop().time() + BUSY_FOR_S
+        for provider in itertools.cycle(RATES):
+            sandbox.catalogue.edit(provider)
+            await asyncio.sleep(0.02)
+            if asyncio.get_running_loop().time() > busy:
+                break
+        spent = {name: sandbox.requests.peak(name) for name in RATES}
+        in_all = {name: sandbox.requests.count(name) for name in RATES}
+        print(spent, in_all)
+        assert all(spent[name] <= RATES[name] for name in RATES), spent
+        # the budget is used, or this would show nothing
+        assert in_all["tmdb"] > 0.3 * RATES["tmdb"] * BUSY_FOR_S, in_all
