@@ -184,7 +184,8 @@ def due_reread(position: Position, settings: Pbs, now: datetime) -> Position:
     """The position with a re-read begun when none is under way and the last began `reread_every` ago."""
     if position.reread is not None or now - position.reread_at < settings.reread_every:
         return position
-    begin = max(now - settings.reread, position.begun)
+    # from the last re-read on, so that what came late just before an outage is not missed after it
+    begin = max(min(now, position.reread_at) - settings.reread, position.begun)
     return replace(position, reread_at=now, reread=Reread(begin, position.newest))
 
 

@@ -43,7 +43,7 @@ class SetAside:
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], None] = {}
-        self._offered: dict[BrokenItem, tuple[object, ...]] = {}
+        self._offered: dict[tuple[object, ...], BrokenItem] = {}
 
     def new(self, context: object, broken: Iterable[BrokenItem]) -> list[BrokenItem]:
         """Those of `context` (an entity, a day's list) that were not there yet. They are remembered by `written`."""
@@ -51,14 +51,17 @@ class SetAside:
         for item in broken:
             # a page that can't be read may differ each time, by the id of the request on it
             key = (context, item.reason, b"" if item.reason == "bad-response" else item.body)
-            if key not in self._known and key not in self._offered.values():
-                self._offered[item] = key
+            if key not in self._known and key not in self._offered:
+                self._offered[key] = item
                 found.append(item)
         return found
 
     def written(self, broken: Iterable[BrokenItem]) -> None:
-        for item in broken:
-            self._known[self._offered.pop(item)] = None
+        """Two entities may have given the same bytes: they were offered apart, and are written once or twice alike."""
+        gone = set(broken)
+        for key in [key for key, item in self._offered.items() if item in gone]:
+            del self._offered[key]
+            self._known[key] = None
         while len(self._known) > _SET_ASIDE_LIMIT:
             del self._known[next(iter(self._known))]
 
