@@ -23,6 +23,7 @@ from streams.deadlimit import TooManyDead
 from streams.lane import Lane
 from streams.output import TransactionalOutput
 from streams.pipeline import Pipeline, Place
+from streams.statistics import Statistics
 from streams.tables import StateTable
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,14 @@ class StreamsApp:
     def unopened(self) -> set[TopicPartition]:
         """Partitions that are owned, and whose lane does not run (yet)."""
         return {TopicPartition(*tp) for tp in self._owned if tp not in self._lanes or not self._lanes[tp][0].running}
+
+    def statistics(self) -> dict[str, list[Statistics]]:
+        """Of every partition at work, by provider."""
+        found: dict[str, list[Statistics]] = {}
+        for tp, (lane, _) in self._lanes.items():
+            if lane.running:
+                found.setdefault(self._of_topic[tp.topic], []).append(lane.work.statistics())
+        return found
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition in work."""

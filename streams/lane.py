@@ -52,6 +52,8 @@ class Work(Protocol):
 
     async def cycle(self, events: Sequence[Any]) -> Outcome: ...
 
+    def statistics(self) -> Any: ...
+
     async def stop(self) -> None: ...
 
 
@@ -70,7 +72,7 @@ class Lane:
         self._partition = partition
         self._output = output
         self._tables = tables
-        self._work = work
+        self.work = work
         self._flow = flow
         self._waiting: deque[tuple[Any, Any]] = deque()
         self._wake = asyncio.Event()
@@ -80,7 +82,7 @@ class Lane:
     @property
     def position(self) -> int | None:
         """The next offset to be committed; None before the start and while the lane takes nothing in, which is no standstill."""
-        return self._output.next_offset if self.running and not self._work.full else None
+        return self._output.next_offset if self.running and not self.work.full else None
 
     def add(self, event: Any, stream: Any) -> None:
         """Take an event in. Never waits: one lane that is behind must not hold up the others that share its stream."""
@@ -93,7 +95,7 @@ class Lane:
     async def run(self) -> None:
         await self._output.start()
         await self._recover()
-        await self._work.start(self._wake)
+        await self.work.start(self._wake)
         self.running = True
         while True:
             await self._wake.wait()
@@ -101,7 +103,7 @@ class Lane:
                 await asyncio.sleep(GATHER_S)
             self._wake.clear()
             await self._cycle(self._take())
-            if self._waiting and not self._work.full:
+            if self._waiting and not self.work.full:
                 self._wake.set()
 
     async def _recover(self) -> None:
@@ -112,7 +114,7 @@ class Lane:
             log.info("partition %d: %d records of state recovered in %.1f s", self._partition, read, time.monotonic() - began)
 
     def _take(self) -> list[tuple[Any, Any]]:
-        if self._work.full:
+        if self.work.full:
             return []
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
         if self._held_back and len(self._waiting) <= MAX_WAITING // 2:
@@ -122,7 +124,7 @@ class Lane:
 
     async def _cycle(self, batch: Sequence[tuple[Any, Any]]) -> None:
         events = self._output.fresh(event for event, _ in batch)
-        outcome = await self._work.cycle(events)
+        outcome = await self.work.cycle(events)
         if events or outcome:
             written = [
                 Record(table.changelog.name, write.key, write.value) for table, writes in outcome.writes for write in writes
@@ -139,7 +141,7 @@ class Lane:
         self._waiting.clear()
         try:
             async with asyncio.timeout(STOP_S):
-                await self._work.stop()
+                await self.work.stop()
                 await self._output.stop()
         except KafkaError as error:
             # a producer that has been fenced says so once more when it is stopped

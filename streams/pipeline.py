@@ -32,6 +32,7 @@ from streams.pending import Pending, Waiting, from_record
 from streams.reading import Answer, EntityReader, Failed
 from streams.records import Records, kept
 from streams.snapshots import State
+from streams.statistics import Statistics
 from streams.sweep import Sweep
 from streams.tables import StateTable, Write
 
@@ -86,6 +87,16 @@ class Pipeline:
     @property
     def full(self) -> bool:
         return len(self._pending) >= MAX_PENDING
+
+    def statistics(self) -> Statistics:
+        place, partition = self._place, self._partition
+        return Statistics(
+            ids=self._sweep.entries,
+            oldest_id_ms=self._sweep.oldest,
+            ids_bytes=place.seen.bytes_on_disk(partition),
+            snapshots_bytes=place.snapshots.bytes_on_disk(partition),
+            waiting=len(self._pending),
+        )
 
     async def start(self, wake: asyncio.Event) -> None:
         """Take up what the partition's last owner deferred."""

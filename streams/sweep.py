@@ -22,7 +22,8 @@ class Scannable(Protocol):
 
 
 class Sweep:
-    """Walks round and round over the marks whose keys begin with `prefix`."""
+    """Walks round and round over the marks whose keys begin with `prefix`. `entries` and `oldest` (ms of the feed's time) are those
+    that the last round has found; None before its end."""
 
     def __init__(self, table: Scannable, partition: int, prefix: bytes, window: timedelta) -> None:
         self._table = table
@@ -31,15 +32,24 @@ class Sweep:
         self._window_ms = int(window / timedelta(milliseconds=1))
         self._after = b""
         self._walked = 0
+        self._oldest: int | None = None
         self.entries: int | None = None
+        self.oldest: int | None = None
 
     def step(self, stream_time: int) -> list[Write]:
         """The marks to delete among the next ones. `stream_time` in ms: how far the provider's events have come."""
         rows = list(self._table.scan(self._partition, self._prefix, self._after, STEP))
-        expired = [Write(key, None) for key, value in rows if Mark.unpack(value).seen_at < stream_time - self._window_ms]
-        self._walked += len(rows) - len(expired)
+        expired = []
+        for key, value in rows:
+            seen_at = Mark.unpack(value).seen_at
+            if seen_at < stream_time - self._window_ms:
+                expired.append(Write(key, None))
+            else:
+                self._walked += 1
+                self._oldest = seen_at if self._oldest is None else min(self._oldest, seen_at)
         if len(rows) == STEP:
             self._after = rows[-1][0]
         else:
-            self._after, self.entries, self._walked = b"", self._walked, 0
+            self.entries, self.oldest = self._walked, self._oldest
+            self._after, self._walked, self._oldest = b"", 0, None
         return expired

@@ -93,6 +93,10 @@ class StateTable:
         value: bytes | None = self._stores[partition].get(key)
         return value
 
+    def bytes_on_disk(self, partition: int) -> int:
+        """What the partition's keys and values take, as RocksDB estimates it."""
+        return int(self._stores[partition].property_int_value("rocksdb.estimate-live-data-size") or 0)
+
     def scan(self, partition: int, prefix: bytes, after: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
         """Up to `limit` keys that begin with `prefix`, in order, from behind `after` on (empty: from the first)."""
         found = 0

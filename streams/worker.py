@@ -21,6 +21,7 @@ from streams.app import StreamsApp
 from streams.liveness import CHECK_EVERY_S, Stalled, Watchdog
 from streams.pipeline import Place
 from streams.reading import EntityReader, Patience
+from streams.statistics import summary
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ STOP_S = 15.0
 """Faust can hang in its shutdown; what it waits for is not needed, since the transactions hold everything."""
 LEAVE_S = 18.0
 """A supervisor waits for 20 s."""
+STATISTICS_EVERY = 12
+"""Checks: once a minute."""
 EXIT_FAILED_BATCH = 70
 """EX_SOFTWARE: the supervisor starts the worker again."""
 
@@ -87,8 +90,13 @@ def _leave_at_the_latest() -> None:
 
 async def _watch(app: StreamsApp, watchdog: Watchdog) -> None:
     """Returns when the worker stands still."""
+    checks = 0
     while True:
         await asyncio.sleep(CHECK_EVERY_S)
+        checks += 1
+        if checks % STATISTICS_EVERY == 0:
+            for provider, partitions in app.statistics().items():
+                log.info("%s: %s", provider, summary(partitions))
         if app.crashed is not None:
             log.critical("Faust has ended, and this worker with it, to be started again: %r", app.crashed)
             return

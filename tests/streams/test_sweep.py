@@ -44,6 +44,7 @@ def test_a_walk_around_forgets_all_that_is_old_and_nothing_else(ages):
     table.apply(sweep.step(stream_time=3 * DAY))
     assert sorted(Mark.unpack(value).seen_at for value in table.rows.values()) == sorted(a * DAY for a in ages if a >= 2)
     assert sweep.entries == len(table.rows)
+    assert sweep.oldest == min((age * DAY for age in ages if age >= 2), default=None)
 
 
 def test_a_large_table_is_walked_in_steps():
