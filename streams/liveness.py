@@ -16,9 +16,10 @@ from runtime.kafka import Cluster
 
 STALLED_AFTER_S = 60.0
 """Longer than any cycle takes: the batch budget and a transaction's own time-outs come to less than half of it."""
+CONFIRMED_AFTER_S = 30.0
+"""A record that has been seen waiting for so long is no newcomer: a quiet partition may get its next one just as it is looked at."""
 CHECK_EVERY_S = 5.0
 _PROBE_MS = 5_000
-
 
 OPEN_WITHIN_S = 600.0
 """A partition's lane is at work this long after it was assigned: recovering ten million entries takes less."""
@@ -50,13 +51,14 @@ class Progress:
 
 
 class Watchdog:
-    """Asks the broker whether a partition that stands still has anything to read."""
+    """Asks the broker whether a partition that stands still has anything to read, and gives what it has its time."""
 
     def __init__(self, cluster: Cluster, progress: Progress | None = None, clock: Clock | None = None) -> None:
         self._cluster = cluster
         self._progress = progress or Progress()
         self._clock = clock or SystemClock()
         self._unopened: dict[TopicPartition, float] = {}
+        self._behind: dict[TopicPartition, tuple[int, float]] = {}
 
     async def check(self, offsets: Mapping[TopicPartition, int], unopened: Collection[TopicPartition] = ()) -> None:
         """`offsets`: the next offset of each partition in work; `unopened`: those that are not in work yet. Raises Stalled."""
@@ -65,7 +67,11 @@ class Watchdog:
         for tp, since in self._unopened.items():
             if now - since > OPEN_WITHIN_S:
                 raise Stalled(f"{tp.topic}/{tp.partition} was assigned {now - since:.0f} s ago and is not at work")
-        suspects = self._progress.suspects(offsets, now)
+        self._behind = {tp: seen for tp, seen in self._behind.items() if offsets.get(tp) == seen[0]}
+        for tp, (offset, since) in self._behind.items():
+            if now - since >= CONFIRMED_AFTER_S:
+                raise Stalled(f"{tp.topic}/{tp.partition} stands at {offset} with more to read")
+        suspects = [tp for tp in self._progress.suspects(offsets, now) if tp not in self._behind]
         if not suspects:
             return
         consumer = self._cluster.consumer(isolation="read_uncommitted", group_id=None)
@@ -73,7 +79,7 @@ class Watchdog:
         try:
             for tp in suspects:
                 if await _has_record_at(consumer, tp, offsets[tp]):
-                    raise Stalled(f"{tp.topic}/{tp.partition} stands at {offsets[tp]} with more to read")
+                    self._behind[tp] = offsets[tp], self._clock.monotonic()
         finally:
             await consumer.stop()
 

@@ -48,29 +48,38 @@ async def raw(bootstrap_servers, topic_prefix):
     return cluster, TopicPartition(topic, 0)
 
 
-async def checked_twice(cluster, offsets):
+async def watched(cluster, *positions):
+    """Looks at the first position for a minute, then at each further one half a minute later."""
     clock = ManualClock()
     watchdog = Watchdog(cluster, clock=clock)
-    await watchdog.check(offsets)
+    await watchdog.check(positions[0])
     clock.advance(61)
-    await watchdog.check(offsets)
+    await watchdog.check(positions[0])
+    for offsets in positions[1:]:
+        clock.advance(31)
+        await watchdog.check(offsets)
 
 
 async def test_a_worker_that_stands_before_an_unread_event_is_stalled(raw):
     cluster, tp = raw
     with pytest.raises(Stalled, match="stands at 2 with more to read"):
-        await checked_twice(cluster, {tp: 2})
+        await watched(cluster, {tp: 2}, {tp: 2})
+
+
+async def test_an_event_that_comes_to_a_quiet_partition_as_it_is_looked_at_is_no_standstill(raw):
+    cluster, tp = raw
+    await watched(cluster, {tp: 4}, {tp: 5}, {tp: 5})
 
 
 async def test_a_transaction_marker_at_the_end_is_nothing_to_read(raw):
     """Three transactions of one event: offsets 0, 2, 4 hold events, 1, 3, 5 markers."""
     cluster, tp = raw
-    await checked_twice(cluster, {tp: 5})
+    await watched(cluster, {tp: 5}, {tp: 5})
 
 
 async def test_a_worker_at_the_very_end_is_alive(raw):
     cluster, tp = raw
-    await checked_twice(cluster, {tp: 6})
+    await watched(cluster, {tp: 6}, {tp: 6})
 
 
 def counted(limit: DeadLimit, outcomes: str) -> DeadCount:
