@@ -1,4 +1,4 @@
-"""`python -m bench streams [--short]`."""
+"""`python -m bench streams|sinks [--short]`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench.streams import FULL, SHORT, run
+from bench import sinks, streams
 
 RESULTS = Path(__file__).with_name("results.md")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures changecast on this machine.")
-    parser.add_argument("what", choices=["streams"])
-    parser.add_argument("--short", action="store_true", help="small numbers, under a minute; the results file is left alone")
+    parser.add_argument("what", choices=["streams", "sinks"])
+    parser.add_argument("--short", action="store_true", help="small numbers, about a minute; the results file is left alone")
     options = parser.parse_args()
-    asyncio.run(run(SHORT if options.short else FULL, results=None if options.short else RESULTS))
+    results = None if options.short else RESULTS
+    if options.what == "streams":
+        asyncio.run(streams.run(streams.SHORT if options.short else streams.FULL, results=results))
+    else:
+        asyncio.run(sinks.run(sinks.SHORT if options.short else sinks.FULL, results=results))
     return 0
 
 

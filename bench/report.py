@@ -11,6 +11,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.section import put_section
 from changecast.kafka.lock import KAFKA_VERSION
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def written(measured: Measured, events: int, console: Console, results: Path | N
     console.print(table)
     console.print(machine(), highlight=False)
     if results is not None:
-        results.write_text(markdown(found, events))
+        put_section(results, markdown(found, events))
         console.print(f"written to {results.parent.name}/{results.name}", highlight=False)
 
 

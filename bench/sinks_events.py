@@ -10,7 +10,7 @@ from schemas.event import Change, ChangeData, ChangeEvent, Enrichment, Entity, P
 PROVIDER = "pbs"
 ENTITIES = 5_000
 """Events in a row are of different entities, so order holds nothing back."""
-SECRET = "whsec_c2lua3MtYmVuY2gtc2VjcmV0LW9mLTMyLWJ5dGU="  # noqa: S105 - signs for a receiver that only counts
+SECRET = "whsec_c2lua3MtYmVuY2gtc2VjcmV0LW9mLTMyLWJ5dGU="
 
 _SAMPLE_ID = "event-id-of-the-sample"
 _SAMPLE_ENTITY = "entity-of-the-sample"
@@ -26,7 +26,9 @@ def sample(entity: str, event_id: str, series: str = "1399") -> ChangeEvent:
         time=moment,
         data=ChangeData(
             provider=PROVIDER,
-            entity=Entity(type="asset", native_type="asset", id=entity, name="A title", parents=[Parent(type="series", id=series)]),
+            entity=Entity(
+                type="asset", native_type="asset", id=entity, name="A title", parents=[Parent(type="series", id=series)]
+            ),
             changes=[Change(key="title", action="updated", language="en", before="A titel", after="A title")],
             enrichment=Enrichment(status=Status.COMPLETE),
             observed_at=moment,

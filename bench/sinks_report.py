@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.report import Row, machine
+from bench.section import put_section
 
 if TYPE_CHECKING:
     from bench.sinks import Measured, Pass, Size
@@ -36,7 +36,13 @@ def rows(measured: Measured, rate: int) -> list[Row]:
         ]
     late, beside = _ms(measured.open_loop, 0.95), _ms(measured.isolated, 0.95)
     found += [
-        (f"append to receiver at {rate}/s, p50 / p95 / p99", _cuts(measured.open_loop), f"p95 < {_LATE_MS} ms", _met(late < _LATE_MS)),
+        (f"append to receiver at {rate}/s, a bare consumer that posts", _cuts(measured.relayed), "", ""),
+        (
+            f"append to receiver at {rate}/s, the sinks, p50 / p95 / p99",
+            _cuts(measured.open_loop),
+            f"p95 < {_LATE_MS} ms",
+            _met(late < _LATE_MS),
+        ),
         (
             "the same beside a neighbour that takes 4 s, at 100 slots",
             _cuts(measured.isolated),
@@ -61,8 +67,7 @@ def written(measured: Measured, size: Size, console: Console, results: Path | No
     console.print(table)
     console.print(machine(), highlight=False)
     if results is not None:
-        before = results.read_text() if results.exists() else ""
-        results.write_text(with_section(before, markdown(found, size)))
+        put_section(results, markdown(found, size))
         console.print(f"written to {results.parent.name}/{results.name}", highlight=False)
 
 
@@ -78,16 +83,6 @@ def markdown(found: list[Row], size: Size) -> str:
         f"{size.seconds:g} s, beside the neighbour for {size.isolated_s:g} s. The neighbour wants every event too, and can take 25 of "
         "them a second.\n\n" + "\n".join(lines) + "\n"
     )
-
-
-def with_section(text: str, section: str) -> str:
-    """`text` with this section in place of the one that has its title, or after the others."""
-    title = section.split("\n", 1)[0]
-    parts = [part.strip("\n") for part in re.split(r"^(?=# )", text, flags=re.MULTILINE) if part.strip()]
-    kept = [section.strip("\n") if part.split("\n", 1)[0] == title else part for part in parts]
-    if section.strip("\n") not in kept:
-        kept.append(section.strip("\n"))
-    return "\n\n".join(kept) + "\n"
 
 
 def _passes(passes: Sequence[Pass]) -> str:

@@ -18,6 +18,9 @@ from changecast.up.plan import SANDBOX_FOLDER, SANDBOX_VARIABLE, last_sandbox_po
 from changecast.up.plan import config_of_worker as config_by_environment
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
 from schemas.config import Config, read_config
+from schemas.config.loader import DEFAULT_PATH
+
+EXAMPLE = Path("changecast.example.yaml")
 
 
 class NotRunning(Exception):
@@ -35,13 +38,18 @@ def operating_config(path: Path | None, data_dir: Path | None = None) -> Config:
     if os.environ.get(SANDBOX_VARIABLE):
         return config_by_environment(path)
     stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret())
-    config = read_config(path, environ={**stand_ins, **os.environ}).config
+    config = read_config(path or _usual(), environ={**stand_ins, **os.environ}).config
     root = (data_dir or config.data_dir).absolute()
     if not nothing_configured(config):
         return config.model_copy(update={"data_dir": root})
     folder = root / SANDBOX_FOLDER
     url = f"http://127.0.0.1:{last_sandbox_port(folder)}"
     return watching_sandbox(config, url).model_copy(update={"data_dir": folder})
+
+
+def _usual() -> Path:
+    """What `make run` takes: changecast.yaml, and before there is one, the example."""
+    return EXAMPLE if EXAMPLE.exists() and not DEFAULT_PATH.exists() else DEFAULT_PATH
 
 
 def watches_sandbox(config: Config) -> bool:

@@ -165,8 +165,9 @@ class ProviderHttp:
             raise ProviderUnavailable(f"{named}: no whole answer within {self._timeout_s:g} s") from error
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             # aiohttp's own where the transport does not translate it: an answer that is no HTTP
+            # and without its name: the transport calls a host that can't be found a ConnectTimeout
             said = str(error) or "connection lost"
-            raise ProviderUnavailable(f"{named}: {type(error).__name__}: {said[:_EXCERPT]}") from error
+            raise ProviderUnavailable(f"{named}: {said[:_EXCERPT]}") from error
         finally:
             self.rate.answered()
         if answer.status in _RETRYABLE or answer.status >= 500:

@@ -12,6 +12,8 @@ from typing import Self
 
 import aiohttp
 from aiohttp.connector import Connection
+from aiohttp.payload import BytesPayload
+from yarl import URL
 
 from schemas.config import Delivery
 from schemas.delivery import MAX_ANSWER_CHARS
@@ -82,6 +84,7 @@ class Client:
             auto_decompress=False,  # a small answer must not unfold into a gigabyte
             trust_env=False,
         )
+        self._parsed: dict[str, URL] = {}
         self._timeouts = f"{settings.timeout.total_seconds():g} s"
 
     async def aclose(self) -> None:
@@ -91,7 +94,9 @@ class Client:
         """One request. What goes wrong on the way is a Reply without a status."""
         start = time.monotonic()
         try:
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            if (parsed := self._parsed.get(url)) is None:
+                parsed = self._parsed[url] = URL(url)
+            async with self._session.post(parsed, data=BytesPayload(body), headers=headers, allow_redirects=False) as response:
                 read = await self._read(response)
                 return Reply(_since(start), response.status, response.headers, read, address=_peer(response))
         except TimeoutError:

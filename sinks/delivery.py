@@ -29,7 +29,8 @@ class Delivery:
 
     @property
     def is_first(self) -> bool:
-        return self.attempts == 0
+        """Whether it came from the changes. One that an operator sends again has no attempts behind it, and is a retry still."""
+        return self.held_topic == self.topic
 
     @property
     def size(self) -> int:

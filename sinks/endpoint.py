@@ -208,6 +208,13 @@ class Endpoint:
             self._on_busy(self.name, False)
 
     async def _run(self) -> None:
+        try:
+            await self._work()
+        finally:
+            # at once, not when the loop gets to `_ended`: what is offered in between would find a task that takes nothing any more
+            self._tasks.discard(asyncio.current_task())
+
+    async def _work(self) -> None:
         while self._has_work():
             now = self._clock.monotonic()
             if not self.breaker.admits(self._calls, now):

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _MAX_RECORDS = 500
 _POLL_MS = 200
+TURN_S = 0.002
+"""After so long of handing over, deliveries get their turn: a page of a backlog would stop them all for a tenth of a second."""
 _GRACE_S = 0.05
 """As long may a full queue hold up endpoints that have nothing to do."""
 _STUCK_S = 1.0
@@ -51,11 +53,15 @@ class Feed:
             batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
             # a rebalance may give this number to another shard while we wait for room: records belong to the one they were read for
             owned = [(self._shards.get(tp.partition), records) for tp, records in batches.items()]
+            began = self._clock.monotonic()
             for shard, records in owned:
                 for record in records:
                     if shard is None or shard.leaving:
                         break
                     await self._hand_over(shard, record)
+                    if self._clock.monotonic() - began > TURN_S:
+                        await self._clock.sleep(0)
+                        began = self._clock.monotonic()
 
     async def _hand_over(self, shard: Shard, record: ConsumerRecord) -> None:
         topic, offset = record.topic, record.offset
@@ -75,7 +81,7 @@ class Feed:
         wanting = self._directory.wanting(event)
         chosen = [name for name in wanting if self._is_due(shard, record, name)]
         for name in chosen:
-            if not self._endpoints[name].room():
+            if not self._endpoints[name].room() and not self._lags_elsewhere(name, topic):
                 await self._wait_for_room(self._endpoints[name], shard)
         if shard.leaving:
             return
@@ -98,6 +104,11 @@ class Feed:
             and shard.restored[record.topic].leaves_open(record.offset, name)
             and shard.serves(name, record.topic, record.offset)
         )
+
+    def _lags_elsewhere(self, name: str, topic: str) -> bool:
+        """It has been waited for in vain in another partition; once is enough."""
+        lags = (shard.lags.get((name, topic)) for shard in self._shards.values())
+        return any(lag is not None and lag.until is None for lag in lags)
 
     async def _wait_for_room(self, endpoint: Endpoint, shard: Shard) -> None:
         """A full queue is waited for as long as that harms nobody: while all the others have work too, and it moves on."""

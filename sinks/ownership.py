@@ -100,8 +100,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         names = [topics.changes(provider).name for provider in PROVIDERS]
         names += [topic.name for topic in retry_topics(topics).values()]
         partitions = [TopicPartition(name, number) for name in names]
-        assert self.consumer is not None
-        begins = await self.consumer.beginning_offsets(partitions)
+        begins = await self._beginnings(partitions)
         committed = await committed_offsets(self._cluster, group_id(topics), partitions)
         positions = {}
         for partition in partitions:
@@ -111,3 +110,16 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             else:
                 positions[partition.topic] = decode(commit.offset, commit.metadata)
         return positions
+
+    async def _beginnings(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Asked of a consumer that knows all these topics: the group's would ask for each retry topic's metadata by itself, and wait a
+        tenth of a second between two questions."""
+        consumer = self._cluster.consumer(group_id=None)
+        await consumer.start()
+        try:
+            consumer.assign(partitions)
+            consumer.pause(*partitions)
+            offsets: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+            return offsets
+        finally:
+            await consumer.stop()

@@ -6,6 +6,7 @@ for a shard is one series of commits: offsets alone by the consumer group, offse
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from sinks.tracker import MAX_METADATA_CHARS, Position, Tracker
 log = logging.getLogger(__name__)
 
 Commit = tuple[int, str]
+_ERROR_CHARS = 2_000
+"""Of an error's words in the dead topic: an event that was just small enough for its topic must fit with them."""
 _CROWDED = MAX_METADATA_CHARS // 2
 """Open deliveries of one partition, from which on a commit's text may be too short for them."""
 
@@ -155,8 +158,14 @@ class Shard:
     ) -> None:
         """Into `changecast.dead`, as it came, with its origin."""
         headers = dead.headers(
-            reason=reason, error=error, topic=topic, partition=self.partition, offset=offset, attempts=attempts, subscription=subscription
-        )  # fmt: skip
+            reason=reason,
+            error=error[:_ERROR_CHARS],
+            topic=topic,
+            partition=self.partition,
+            offset=offset,
+            attempts=attempts,
+            subscription=subscription,
+        )
         self._outs.append(Out(self._topics.dead.name, key, value, headers))
 
     def crowded(self) -> list[tuple[str, str]]:
@@ -188,8 +197,12 @@ class Shard:
         partition = self.partition
         try:
             async with self._producer.transaction():
-                for out in step.outs:
+                sent = [
                     await self._producer.send(out.topic, out.value, key=out.key, partition=partition, headers=out.headers)
+                    for out in step.outs
+                ]
+                # aiokafka commits over a record that the broker has refused: each must be known to be there
+                await asyncio.gather(*sent)
                 offsets = {TopicPartition(topic, partition): commit for topic, commit in {**step.commons, **step.retries}.items()}
                 if offsets:
                     await self._producer.send_offsets_to_transaction(offsets, group_id(self._topics))

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import importlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 SYMMETRIC = "whsec_"
 ASYMMETRIC = "whsk_"
@@ -22,6 +23,7 @@ class BadSecret(ValueError):
     """A secret that can't sign. The message never holds it."""
 
 
+@lru_cache(maxsize=8192)  # asked for each attempt by who sends and who records it
 def webhook_id(event_id: str, subscription: str) -> str:
     """The same for each attempt and repeat, on any machine. Hex, so it holds no dot, which would make the signed text ambiguous."""
     digest = hashlib.blake2b(f"{subscription}\0{event_id}".encode(), digest_size=16)

@@ -145,5 +145,8 @@ class EndpointStates:
         if known is not None and known.since < state.since:
             # two workers that met a new subscription at once: the earlier one holds, so that no event falls between
             state = state.model_copy(update={"since": known.since})
+        if known is not None and known.disabled_at is not None and state.disabled_at is None:
+            # enabled again: its failures are counted anew, or the first would disable it at once
+            self._failing.pop(state.subscription, None)
         self._states[state.subscription] = state
         return state

@@ -51,6 +51,8 @@ class Tracker:
         self._open: dict[int, set[str]] = {}
         self._all: dict[int, int] = {}
         self._committed: tuple[int, str] | None = None
+        self._changes = self._offered = 1
+        self._written = 0
 
     @property
     def open_count(self) -> int:
@@ -64,6 +66,7 @@ class Tracker:
         """The record at `offset` has been read; it leads to a delivery for each of these, out of `matched` that want the event
         (some may have had it before a restart, or have a cursor of their own). Offsets only grow."""
         self.position = offset + 1
+        self._changes += 1
         if who := set(subscriptions):
             self._open[offset] = who
             self._all[offset] = max(matched, len(who))
@@ -74,6 +77,7 @@ class Tracker:
         if who is None:
             return
         who.discard(subscription)
+        self._changes += 1
         if not who:
             del self._open[offset]
             del self._all[offset]
@@ -91,6 +95,7 @@ class Tracker:
 
     def adopt(self, offsets: Iterable[int], subscription: str) -> None:
         """Takes over open deliveries that another tracker had, read before `position`."""
+        self._changes += 1
         for offset in offsets:
             self._open.setdefault(offset, set()).add(subscription)
             self._all[offset] = len(self._open[offset])
@@ -101,12 +106,20 @@ class Tracker:
         return self.first_open, encode(self.first_open, self.position, self._open, self._all, limit)
 
     def uncommitted(self) -> tuple[int, str] | None:
-        """A commit that differs from the last one, or None."""
+        """A commit that differs from the last one, or None. Asked many times a second, so nothing is encoded where nothing has changed."""
+        if self._written == self._changes:
+            return None
+        self._offered = self._changes
         commit = self.commit()
-        return None if commit == self._committed else commit
+        if commit != self._committed:
+            return commit
+        self._written = self._changes
+        return None
 
     def committed(self, commit: tuple[int, str]) -> None:
+        """What `uncommitted` gave last has been written."""
         self._committed = commit
+        self._written = self._offered
 
     @property
     def last_committed(self) -> int | None:

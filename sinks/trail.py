@@ -13,7 +13,7 @@ from sinks.breaker import State
 from sinks.directory import Directory
 from sinks.endpoint import Endpoint
 from sinks.event import UnreadableEvent, read_event
-from sinks.feed import first_attempt
+from sinks.feed import TURN_S, first_attempt
 from sinks.lag import Lag
 from sinks.shard import Shard
 
@@ -84,7 +84,11 @@ class Trail:
         elif await consumer.position(partition) != lag.tracker.position:
             consumer.seek(partition, lag.tracker.position)
         found = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=min(endpoint.room() or 1, _MAX_RECORDS))
+        began = self._clock.monotonic()
         for record in found.get(partition, ()):
+            if self._clock.monotonic() - began > TURN_S:
+                await self._clock.sleep(0)
+                began = self._clock.monotonic()
             if shard.leaving or lag.until is not None or self._caught_up(lag):
                 return
             if not endpoint.room():

@@ -1,4 +1,4 @@
-"""Webhooks: the event's exact bytes, signed by Standard Webhooks. An event that is too large goes as its thin form, and says so."""
+"""Webhooks: a body by the webhook's format, signed by Standard Webhooks. One that is too large goes as its thin form, and says so."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Literal
 from schemas.config import Subscription, Webhook
 from schemas.event import CONTENT_TYPE
 from sinks import signing
-from sinks.answer import Answer
+from sinks.answer import Answer, Meaning
+from sinks.bodies import NoBody, TooLarge, body_of, content_type_of
 from sinks.client import Client, plain_answer
 from sinks.event import Event
-from sinks.thin import thin
 
 
 def user_agent() -> str:
@@ -36,7 +36,9 @@ class WebhookSender:
         self._client = client
         self._signers = [signing.signer(secret.get_secret_value()) for secret in webhook.secret]
         self._headers = _fixed_headers(webhook)
-        self._max_body = max_body_bytes
+        self._body = body_of(webhook, max_body_bytes)
+        is_template = webhook.format == "template"
+        self._thin_headers = {**self._headers, "content-type": CONTENT_TYPE} if is_template else self._headers
 
     def batch(self, waiting: int) -> int:  # noqa: ARG002
         return 1
@@ -44,17 +46,21 @@ class WebhookSender:
     async def send(self, events: Sequence[Event]) -> Answer:
         (event,) = events
         message_id = signing.webhook_id(event.id, self._subscription)
-        body = event.value
-        if len(body) > self._max_body:
-            body = thin(event.document, f"the event has {len(body)} bytes, more than the {self._max_body} that are sent")
+        headers = self._headers
+        try:
+            body = self._body(event)
+        except TooLarge as large:
+            body, headers = large.body, self._thin_headers
+        except NoBody as reason:
+            return Answer(Meaning.REFUSED, 0.0, error=str(reason))
         signed = signing.headers(self._signers, message_id, int(time.time()), body)
-        return plain_answer(await self._client.post(self._url, body, self._headers | signed))
+        return plain_answer(await self._client.post(self._url, body, headers | signed))
 
 
 def _fixed_headers(webhook: Webhook) -> dict[str, str]:
     """The operator's headers never replace those that the signature and the receiver's parsing stand on."""
     own = {name: value.get_secret_value() for name, value in webhook.headers.items()}
-    ours = {"content-type": CONTENT_TYPE, "accept-encoding": "identity"}
+    ours = {"content-type": content_type_of(webhook), "accept-encoding": "identity"}
     reserved = {*ours, "webhook-id", "webhook-timestamp", "webhook-signature", "content-length", "host"}
     kept = {name: value for name, value in own.items() if name.lower() not in reserved}
     if not any(name.lower() == "user-agent" for name in kept):

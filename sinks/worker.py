@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import logging
 from collections.abc import Coroutine
@@ -24,7 +25,7 @@ from sinks.commits import Commits
 from sinks.directory import Directory
 from sinks.endpoint import Endpoint
 from sinks.feed import Feed
-from sinks.journal import Journal
+from sinks.journal import BATCH_BYTES, Journal
 from sinks.ownership import Ownership
 from sinks.pulse import Pulse
 from sinks.retry import RetryPolicy
@@ -42,8 +43,10 @@ _END_S = 10.0
 """So long may deliveries in flight take at the end. What has no answer then is delivered again at the next start."""
 _HAND_OVER_S = 5.0
 """The same when partitions move to another worker, which waits meanwhile."""
-_GATHER_MS = 50
-"""Records of attempts are gathered for so long: at some hundred deliveries a second, each record would be a request of its own."""
+_FETCH_WAIT_MS = 100
+"""While aiokafka holds records that nobody has taken for a tenth of a second, it asks for the other partitions alone, and the answer
+must come before it asks for all again: with the default of 500 ms, a moment's hold-up becomes half a second for what came meanwhile."""
+_COLLECT_AFTER = (10_000, 20, 20)
 _TIDY_EVERY_S = 1.0
 _HELD_BACK_S = 10.0
 """A delivery that has waited so long in a queue no longer holds back the common stream's offset."""
@@ -51,6 +54,7 @@ _HELD_BACK_S = 10.0
 
 async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
     """Until `stop` is set. Trouble with Kafka starts it again from what is committed. Raises signing.BadSecret at once."""
+    _calm_collector()
     clock, random = SystemClock(), Random()
     attempt = 0
     while not stop.is_set():
@@ -63,6 +67,15 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
             log.warning("sinks start again in %.1f s from what is committed: %s", delay, "; ".join(map(repr, group.exceptions)))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)
+
+
+def _calm_collector() -> None:
+    """What is there at the start stays: without this, the collector goes through all of it now and then, and every delivery waits for
+    a tenth of a second or more. What waits in the queues is many small objects, none of them in a cycle."""
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 class Worker:
@@ -84,14 +97,14 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         async with contextlib.AsyncExitStack() as stack:
             await ensure_topics(self._cluster, every_topic(self._cluster.topics))
-            producer = self._cluster.producer(linger_ms=_GATHER_MS)
+            producer = self._cluster.producer(max_batch_size=BATCH_BYTES)
             await producer.start()
             stack.push_async_callback(producer.stop)
             client = Client(self._config.delivery, self._config.network.allow)
             stack.push_async_callback(client.aclose)
             self._states = EndpointStates(self._cluster, producer, self._clock, self._config.delivery.disable_after)
             await self._states.load(self._config.subscriptions)
-            self._journal = Journal(producer, self._cluster.topics.deliveries.name)
+            self._journal = Journal(producer, self._cluster.topics.deliveries, self._clock)
             self._make_endpoints(client)
             await self._serve(stop, stack)
 
@@ -124,7 +137,7 @@ class Worker:
         consumer = owner.consumer = self._cluster.consumer(
             group_id=group_id(self._cluster.topics),
             partition_assignment_strategy=[RangePartitionAssignor],
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
         self._commits = Commits(consumer, lambda: list(owner.shards.values()), self._clock)
         consumer.subscribe([self._cluster.topics.changes(provider).name for provider in PROVIDERS], listener=owner)

@@ -29,12 +29,16 @@ _config_file = click.option(
 )
 
 
-@click.group("config")
+@click.group("config", epilog="\b\nExamples:\n  changecast config check\n  changecast config show -c my.yaml")
 def command() -> None:
     """Look the config over: is it right, and what does it come to?"""
 
 
-@command.command("check")
+@command.command(
+    "check",
+    short_help="Say everything that is wrong with it, with line and column.",
+    epilog="\b\nExamples:\n  changecast config check\n  changecast config check -c my.yaml && echo fine",
+)
 @_config_file
 def check(path: Path) -> None:
     """Say everything that is wrong with the config, with line and column. Exit code 78 if anything is."""
@@ -45,7 +49,9 @@ def check(path: Path) -> None:
         click.echo(line)
 
 
-@command.command("show")
+@command.command(
+    "show", short_help="Print it with every default filled in.", epilog="\b\nExample:\n  changecast config show -c my.yaml"
+)
 @_config_file
 def show(path: Path) -> None:
     """Print the config with every default filled in, as YAML. Secrets are masked."""

@@ -42,7 +42,11 @@ def command() -> None:
     A record is named by its partition and offset in the dead topic, as 2/17."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    short_help="One line a record.",
+    epilog="\b\nExamples:\n  changecast dead list\n  changecast dead list --reason bad-event",
+)
 @_places
 @click.option("--reason", help="Only these, as no-entity-id.")
 def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> None:
@@ -62,7 +66,7 @@ def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> Non
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
-@command.command("show")
+@command.command("show", short_help="All of one record, with its bytes.", epilog="\b\nExample:\n  changecast dead show 2/17")
 @_places
 @click.argument("record")
 def show(config: Path | None, data_dir: Path | None, record: str) -> None:
@@ -75,7 +79,11 @@ def show(config: Path | None, data_dir: Path | None, record: str) -> None:
     click.echo(dead.value or b"")
 
 
-@command.command("replay")
+@command.command(
+    "replay",
+    short_help="Put records back where they came from.",
+    epilog="\b\nExamples:\n  changecast dead replay 2/17 --dry-run\n  changecast dead replay --reason bad-event",
+)
 @_places
 @click.argument("records", nargs=-1)
 @click.option("--reason", help="All with this reason.")

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from schemas.config import Config
 
 
+_NOTES = {
+    "skipped": "the provider has nothing to fetch for this type; is the type right?",
+    "not_found": "the provider does not know it; is the id right?",
+    "forbidden": "the provider knows it, and these credentials may not read it",
+    "partial": "a part of it could not be had just now",
+}
+"""What a status means to somebody who asked for one entity."""
+
+
 @click.command("fetch", short_help="Print the event that a change of an entity would make now.")
 @click.argument("urn")
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")
@@ -72,3 +81,6 @@ def _print_event(urn: str, config: Config, compact: bool) -> None:
     if not compact:
         shown = orjson.dumps(orjson.loads(shown), option=orjson.OPT_INDENT_2)
     sys.stdout.buffer.write(shown + b"\n")
+    if (note := _NOTES.get(event.data.enrichment.status.value)) is not None:
+        sys.stdout.flush()
+        click.echo(f"Note: {urn}: {note}", err=True)

@@ -90,7 +90,7 @@ def stop(config: Path | None, data_dir: Path | None, force: bool) -> int:
     return asyncio.run(_stop(_where(config, data_dir), force))
 
 
-@command.command(epilog="\b\nExample:\n  changecast kafka status && echo it runs")
+@command.command(short_help="Say whether the broker runs.", epilog="\b\nExample:\n  changecast kafka status && echo it runs")
 @_places(with_port=False)
 def status(config: Path | None, data_dir: Path | None) -> int:
     """Say whether the broker runs: exit code 0 when it does, 1 when not."""

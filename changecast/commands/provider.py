@@ -39,7 +39,11 @@ def command() -> None:
     """The providers' feeds: how far each has been read, and what to do when something is missing downstream."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    short_help="How each feed is doing.",
+    epilog="\b\nExamples:\n  changecast provider list\n  changecast provider list --json",
+)
 @_places
 @click.option("--json", "as_json", is_flag=True, help="For programs: all that is known, as JSON.")
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
@@ -82,7 +86,7 @@ class _Moment(click.ParamType):
         return moment
 
 
-@command.command("backfill")
+@command.command("backfill", short_help="Read a range of a provider again.")
 @_places
 @click.argument("provider")
 @click.option("--since", required=True, type=_Moment(), help="From when: 2025-01-01, 2025-01-01T06:00 (UTC) or 36h.")
@@ -127,7 +131,7 @@ def backfill(
         raise click.ClickException(f"{provider}: {error}") from error
 
 
-@command.command("resync")
+@command.command("resync", short_help="Publish the state of an entity once more.")
 @_places
 @click.argument("urn")
 def resync(config: Path | None, data_dir: Path | None, urn: str) -> None:

@@ -16,7 +16,10 @@ from changecast.sandbox.console import config_example, line
 DEFAULT_PORT = 8787
 
 
-@click.command(name="sandbox")
+@click.command(
+    name="sandbox",
+    epilog="\b\nExamples:\n  changecast sandbox\n  changecast sandbox --port 0 --data-dir trial --edits-per-minute 120",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option(

@@ -10,7 +10,7 @@ from schemas.export import change_schema, config_schema
 _SCHEMAS = {"change": change_schema, "config": config_schema}
 
 
-@click.command("schema")
+@click.command("schema", epilog="\b\nExamples:\n  changecast schema\n  changecast schema config > changecast.schema.json")
 @click.argument("what", type=click.Choice(sorted(_SCHEMAS)), default="change")
 def command(what: str) -> None:
     """Print the JSON Schema of the change event (the default), or of the config file."""

@@ -182,8 +182,3 @@ class SeriesSearch:
     def as_query(self) -> dict[str, str]:
         named = {"name": self.name, "imdbId": self.imdb_id, "zap2itId": self.zap2it_id, "slug": self.slug}
         return {name: value for name, value in named.items() if value}
-
-
-NO_ERRORS = Errors()
-NO_RECORDS = Records(())
-NO_PICTURES = Pictures(())

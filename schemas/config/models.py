@@ -26,6 +26,7 @@ from schemas.config.fields import (
     matching,
 )
 from schemas.config.providers import PROVIDER_NAMES, Pbs, Providers, Tmdb, TmdbWatch, Tvdb, every_provider
+from schemas.config.templates import compile_template
 from schemas.event import Action
 from schemas.topics import Topics
 
@@ -52,7 +53,10 @@ _NAME = matching(
     r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
     'a subscription\'s name is made of letters, digits, "-" and "_", at most 64, and starts with a letter or a digit',
 )
-
+_CONTENT_TYPE = matching(
+    r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\w-]+=[\w\"-]+)*",
+    "not a content type: write application/json, or text/plain; charset=utf-8",
+)
 
 if TYPE_CHECKING:
     ProviderName = str
@@ -136,13 +140,30 @@ class Match(Section):
 
 
 class Webhook(Section):
-    """`secret`: `whsec_…` or `whsk_…`; several sign side by side during a rotation."""
+    """`secret`: `whsec_…` or `whsk_…`; several sign side by side during a rotation. `format`: the CloudEvent; `thin`, ids and links
+    only; or `template`, a Jinja2 template over `event`. `content_type`: instead of the format's own."""
 
     url: Url
     secret: Annotated[list[SigningSecret], Many] = Field(min_length=1)
     headers: Headers = Field(default={})
     concurrency: Count = Field(default=8, ge=1, le=1000)
     rate: Number | None = Field(default=None, gt=0)
+    format: Literal["cloudevent", "thin", "template"] = "cloudevent"
+    template: Annotated[str, AfterValidator(lambda text: compile_template(text).text)] | None = Field(
+        default=None, validate_default=True
+    )
+    content_type: Annotated[str, _CONTENT_TYPE] | None = None
+
+    @field_validator("template")
+    @classmethod
+    def _template_where_the_format_is_one(cls, template: str | None, info: ValidationInfo) -> str | None:
+        if "format" not in info.data:
+            return template
+        if template is None and info.data["format"] == "template":
+            raise Invalid("`format: template` needs a template beside it")
+        if template is not None and info.data["format"] != "template":
+            raise Invalid("a template is used with `format: template` only")
+        return template
 
 
 class Slack(Section):

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -40,6 +41,29 @@ def test_a_command_module_has_a_command_with_help(name: str) -> None:
 
     assert isinstance(command, click.Command)
     assert command.help
+
+
+def every_command(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    if path:
+        yield " ".join(path), command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner is not None
+            yield from every_command(inner, (*path, name))
+
+
+def test_every_command_has_an_example_in_its_help_or_in_that_of_its_group() -> None:
+    helps = {name: f"{command.help} {command.epilog}" for name, command in every_command(cli.cli)}
+    wanting = [name for name, text in helps.items() if f"changecast {name}" not in text + helps.get(name.rpartition(" ")[0], "")]
+
+    assert wanting == []
+
+
+def test_no_summary_in_the_list_of_a_commands_commands_is_cut() -> None:
+    cut = [name for name, command in every_command(cli.cli) if " " in name and command.get_short_help_str(60).endswith("...")]
+
+    assert cut == []
 
 
 def test_help_imports_nothing_heavy() -> None:

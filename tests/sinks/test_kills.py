@@ -62,7 +62,7 @@ async def test_kills_with_deliveries_in_flight_lose_none_and_keep_the_order(worl
                 {"name": name, "webhook": {"url": f"{receiver.url}/{name}", "secret": SECRET}} for name in ("steady", "moody")
             ],
         }
-        total, kills = 600, 3
+        total, kills = 450, 2
         async with worker_process(world, config, tmp_path / "log"):
             await world.publish(change_event(0, entity_id="first"))
             numbers = iter(range(1, total + 1))
@@ -72,15 +72,15 @@ async def test_kills_with_deliveries_in_flight_lose_none_and_keep_the_order(worl
                     break
                 await asyncio.sleep(0.25)
             assert receiver.calls
-            await _publish(world, numbers, total // 4)
+            await _publish(world, numbers, total // 3)
             await until(lambda: len(receiver.calls) > 60)
         for _ in range(kills - 1):
             before = len(receiver.calls)
             async with worker_process(world, config, tmp_path / "log"):
-                await _publish(world, numbers, total // 4)
+                await _publish(world, numbers, total // 3)
                 await until(lambda: len(receiver.calls) > before + 60, 30)  # noqa: B023
         async with worker_process(world, config, tmp_path / "log"):
-            await _publish(world, numbers, total // 4)
+            await _publish(world, numbers, total // 3)
             await until(lambda: _events(receiver.calls, "/steady") == total and _events(receiver.calls, "/moody") == total, 60)
     for path in ("/steady", "/moody"):
         assert _in_order(receiver.to(path)), path

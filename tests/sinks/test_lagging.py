@@ -8,7 +8,9 @@ from collections import Counter
 from typing import Any
 
 import orjson
+import pytest
 
+from runtime import kafka
 from schemas.delivery import EndpointState
 from sinks.topics import lagging_topic
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
@@ -106,7 +108,12 @@ async def _enable(world: World) -> None:
         await producer.send_and_wait(topic, enabled.to_json(), key=b"hook")
 
 
-async def test_a_second_worker_takes_over_partitions_without_loss_or_repeats(world: World) -> None:
+async def test_a_second_worker_takes_over_partitions_without_loss_or_repeats(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a worker learns by its next heartbeat that another has come or gone
+    monkeypatch.setattr(kafka, "HEARTBEAT_MS", 300)
+
     async def soon(call: Call) -> int:
         await asyncio.sleep(0.02)
         return 200

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from schemas.delivery import Attempt, Outcome
-from sinks import returns
+from sinks import parcel, returns
 from sinks.topics import retry_topics
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
 
@@ -28,7 +28,7 @@ async def test_a_schedule_of_n_delays_makes_n_plus_one_calls_also_across_restart
         return 500
 
     async with receiving(never) as receiver:
-        config = config_of(webhook("hook", receiver.url), retry_schedule=["1s", "2s", "1s", "1s"], breaker={"failed": 1})
+        config = config_of(webhook("hook", receiver.url), retry_schedule=["1s", "200ms", "1s", "200ms"], breaker={"failed": 1})
         async with world.working(config):
             await world.publish(*(change_event(number, entity_id=str(number)) for number in range(3)))
             await until(lambda: len(receiver.calls) >= 5)
@@ -95,7 +95,8 @@ async def test_the_retries_of_a_subscription_that_is_no_more_are_dropped(world: 
         assert len(receiver.to("/")) == count
 
 
-async def test_an_open_breaker_leaves_the_endpoint_alone_and_loses_nothing(world: World) -> None:
+async def test_an_open_breaker_leaves_the_endpoint_alone_and_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcel, "_DEFER_FIRST_S", 0.5)
     broken = True
 
     async def answer(call: Call) -> int:

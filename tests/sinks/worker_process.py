@@ -7,9 +7,14 @@ import logging
 import signal
 import sys
 
+from runtime import kafka
 from runtime.kafka import Cluster
 from schemas.config import Config
-from sinks.worker import run
+
+# the shortest session that brokers take: after each kill the next worker waits until it is over. Before sinks, which reads it
+kafka.SESSION_TIMEOUT_MS, kafka.HEARTBEAT_MS = 6_000, 1_000
+
+from sinks.worker import run  # noqa: E402
 
 
 async def main(bootstrap_servers: str, prefix: str, partitions: str, config: str) -> None:

@@ -1,0 +1,65 @@
+"""The endpoints as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from changecast.deliveries.endpoints import EndpointView
+from changecast.deliveries.tables import printable
+
+_STYLES = {"ok": "green", "failing": "yellow", "disabled": "red"}
+
+
+def endpoints_table(views: Sequence[EndpointView], now: datetime, disable_after: timedelta) -> RenderableType:
+    """One line an endpoint, with the last hour's counts. What is wrong stands in words below."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("subscription", "kind", "state", "served since (UTC)", "delivered", "to retry", "dead", "median"):
+        right = column in ("delivered", "to retry", "dead", "median")
+        table.add_column(column, no_wrap=True, justify="right" if right else "left")
+    for view in views:
+        counts, word = view.counts, view.word()
+        median = "-" if counts.median_ms is None else f"{counts.median_ms:,.0f} ms"
+        table.add_row(
+            view.name,
+            view.kind or "-",
+            Text(word, style=_STYLES.get(word, "dim")),
+            f"{view.state.since.astimezone(UTC):%Y-%m-%d %H:%M}" if view.state else "-",
+            _number(counts.delivered),
+            _number(counts.retried, "yellow"),
+            _number(counts.dead, "red"),
+            median,
+        )
+    trouble = [Text(line) for view in views for line in _trouble(view, now, disable_after)]
+    lines = [Text(), Text("Counts are the last hour's attempts.", style="dim")]
+    return Group(table, *lines, *([Text(), *trouble] if trouble else []))
+
+
+def _trouble(view: EndpointView, now: datetime, disable_after: timedelta) -> Iterator[str]:
+    state = view.state
+    if state is None or view.kind is None:
+        return
+    if state.disabled_at is not None:
+        since = f"{state.disabled_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        reason = printable(state.disabled_reason or "no reason given")
+        yield f"{view.name} is disabled since {since}: {reason}. `changecast endpoints enable {view.name}` brings it back."
+    elif state.failing_since is not None:
+        left = max(state.failing_since + disable_after - now, timedelta())
+        error = f": {printable(view.counts.last_error)}" if view.counts.last_error else ""
+        yield f"{view.name} has failed for {_duration(now - state.failing_since)}{error}. It is disabled in {_duration(left)}."
+
+
+def _number(count: int, style: str = "") -> Text:
+    return Text(f"{count:,}", style=style if count else "dim")
+
+
+def _duration(length: timedelta) -> str:
+    minutes = max(int(length / timedelta(minutes=1)), 0)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

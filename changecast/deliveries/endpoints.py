@@ -1,0 +1,114 @@
+"""The endpoints' states in `changecast.endpoints`, for operators: read, and written as the workers write them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from changecast.deliveries.attempts import Counts
+from runtime.kafka import Cluster
+from runtime.topics import ensure_topics, read_to_end
+from schemas.config import Config
+from schemas.delivery import EndpointState
+from sinks.topics import group_id
+
+log = logging.getLogger(__name__)
+
+BY_HAND = "disabled by hand"
+
+
+@dataclass(frozen=True)
+class EndpointView:
+    """A subscription's endpoint. `kind` None: the config has no such subscription any more. `state` None: no worker has served it yet."""
+
+    name: str
+    kind: str | None
+    state: EndpointState | None
+    counts: Counts
+
+    def word(self) -> str:
+        """`ok`, `failing`, `disabled`, `not served yet`, `not in the config`."""
+        if self.kind is None:
+            return "not in the config"
+        if self.state is None:
+            return "not served yet"
+        if self.state.disabled_at is not None:
+            return "disabled"
+        return "failing" if self.state.failing_since is not None else "ok"
+
+    def as_json(self) -> dict[str, Any]:
+        counts, state = self.counts, self.state
+        return {
+            "subscription": self.name,
+            "kind": self.kind,
+            "status": self.word(),
+            "state": None if state is None else state.model_dump(mode="json", exclude={"subscription"}),
+            "counts": {
+                "delivered": counts.delivered,
+                "retried": counts.retried,
+                "dead": counts.dead,
+                "median_ms": counts.median_ms,
+                "last_delivered": counts.last_delivered,
+                "last_error": counts.last_error,
+            },
+        }
+
+
+def views(config: Config, states: dict[str, EndpointState], counts: dict[str, Counts]) -> list[EndpointView]:
+    """In the config's order; those that only the topic knows come last."""
+    kinds: dict[str, str | None] = {one.name: "slack" if one.slack else "webhook" for one in config.subscriptions}
+    names = [*kinds, *sorted(set(states) - set(kinds))]
+    return [EndpointView(name, kinds.get(name), states.get(name), counts.get(name, Counts())) for name in names]
+
+
+async def endpoint_states(cluster: Cluster) -> dict[str, EndpointState]:
+    """By subscription, as they were last written."""
+    states: dict[str, EndpointState] = {}
+    async for record in read_to_end(cluster, cluster.topics.endpoints.name):
+        name = (record.key or b"").decode("utf-8", "replace")
+        if record.value is None:
+            states.pop(name, None)
+            continue
+        try:
+            state = EndpointState.model_validate_json(record.value)
+        except ValidationError as error:
+            log.warning("%s-%d@%d is no endpoint state: %s", record.topic, record.partition, record.offset, error)
+            continue
+        # as the workers read it: the earliest beginning holds
+        since = min(state.since, states[name].since) if name in states else state.since
+        states[name] = state.model_copy(update={"since": since})
+    return states
+
+
+def disabled(state: EndpointState, now: datetime, reason: str) -> EndpointState:
+    return state.model_copy(update={"disabled_at": now, "disabled_reason": reason})
+
+
+def enabled(state: EndpointState) -> EndpointState:
+    """Its failures begin anew: one more must not disable it again."""
+    return state.model_copy(update={"disabled_at": None, "disabled_reason": None, "failing_since": None})
+
+
+async def write(cluster: Cluster, states: Iterable[EndpointState]) -> None:
+    """For all workers, which follow the topic."""
+    await ensure_topics(cluster, [cluster.topics.endpoints])
+    async with cluster.producer() as producer:
+        for state in states:
+            await producer.send_and_wait(cluster.topics.endpoints.name, state.to_json(), key=state.subscription.encode())
+
+
+async def sinks_run(cluster: Cluster) -> bool:
+    """Whether a sinks worker is there to deliver."""
+    async with cluster.admin() as admin:
+        for response in await admin.describe_consumer_groups([group_id(cluster.topics)]):
+            for _, _, state, *_ in response.groups:
+                return str(state) not in ("Empty", "Dead")
+    return False
+
+
+HOUR = timedelta(hours=1)

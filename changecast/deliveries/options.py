@@ -1,0 +1,115 @@
+"""What the commands about deliveries take alike: which config and Kafka, from when to when, and a progress bar."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from changecast.operating import Operating
+    from schemas.config import Config, Subscription
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+PIPED_WIDTH = 320
+"""Columns where nobody looks: no cell is cut, so that output can be searched."""
+_PATIENCE_S = 0.5
+"""What is read faster than this needs no progress bar."""
+
+
+def places(function: _F) -> _F:
+    """The options that say which config and which Kafka are meant."""
+    function = click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of the config's.")(function)
+    return click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")(
+        function
+    )
+
+
+class Moment(click.ParamType):
+    """An age as 90m, or a time in UTC."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        from schemas.config.durations import parse_since
+
+        try:
+            moment = parse_since(value)
+        except ValueError:
+            self.fail(f"{value!r} is no age or time: write 90m, 2h, 2025-01-31 or 2025-01-31T18:00 (UTC)", param, ctx)
+        return datetime.now(UTC) - moment if isinstance(moment, timedelta) else moment
+
+
+def where_of(config: Path | None, data_dir: Path | None) -> Operating:
+    """The config and the Kafka that answers. Raises ConfigError, ClickException."""
+    import logging
+
+    from changecast.operating import NotRunning, operating
+    from runtime.logs import secrets_of, set_up
+
+    try:
+        where = operating(config, data_dir)
+    except NotRunning as error:
+        raise click.ClickException(str(error)) from None
+    set_up(logging.WARNING, secrets_of(where.config))
+    return where
+
+
+def subscription_of(config: Config, name: str) -> Subscription:
+    """The subscription with this name. Raises BadParameter that names the nearest."""
+    for subscription in config.subscriptions:
+        if subscription.name == name:
+            return subscription
+    raise unknown_subscription(name, (subscription.name for subscription in config.subscriptions))
+
+
+def unknown_subscription(name: str, names: Iterable[str]) -> click.BadParameter:
+    known = list(names)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    return click.BadParameter(f"there is no subscription {name!r}; {hint}", param_hint="subscription")
+
+
+def output() -> Console:
+    """Where tables go. Colours and the terminal's width when somebody looks, plain and wide when not."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+@contextmanager
+def progress(words: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields `report(done, total)`. Something is shown only on a terminal, and only for what takes a while."""
+    from time import monotonic
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    if not sys.stderr.isatty():
+        yield lambda done, total: None  # noqa: ARG005
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(words, total=None)
+    began = monotonic()
+
+    def report(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        if not bar.live.is_started and monotonic() - began > _PATIENCE_S:
+            bar.start()
+
+    try:
+        yield report
+    finally:
+        bar.stop()

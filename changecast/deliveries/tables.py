@@ -1,0 +1,196 @@
+"""Attempts, deliveries and endpoints as tables for people."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from changecast.deliveries.attempts import Found
+from schemas.delivery import Attempt, Outcome
+
+STYLES = {Outcome.DELIVERED: "green", Outcome.RETRY: "yellow", Outcome.DEAD: "red", Outcome.DISABLED: "red"}
+_SHORT_ID = 12
+"""`msg_` and eight digits: enough to name one of a hundred thousand, and the commands take it."""
+_WIDTHS = {
+    "when (UTC)": 14,
+    "subscription": 12,
+    "entity": 0,
+    "what": 0,
+    "try": 3,
+    "outcome": 9,
+    "code": 4,
+    "ms": 6,
+    "id": _SHORT_ID,
+}
+"""Columns of an attempt's line; the entity and what changed share the rest."""
+_SPARED = ("what", "ms")
+"""Left out first where the terminal is narrow: `show` tells them too."""
+_RIGHT = ("try", "code", "ms")
+_LONGEST_NAME, _SHORTEST = 28, 12
+_GAP = 2
+
+Widths = dict[str, int]
+
+
+def printable(text: str) -> str:
+    """A receiver's or a provider's text as a terminal may be given it: control characters could move the cursor or set colours."""
+    kept = (each if unicodedata.category(each) not in ("Cc", "Cf", "Cs") else " " for each in text)
+    return " ".join("".join(kept).split())
+
+
+def widths(attempts: Sequence[Attempt], width: int | None) -> Widths:
+    """The columns of a terminal of `width`; None: nobody looks, so nothing is cut, and ids are whole."""
+    found = dict(_WIDTHS)
+    found["subscription"] = max([found["subscription"], *(len(attempt.subscription) for attempt in attempts)])
+    if width is None:
+        for name, values in (("entity", _names(attempts)), ("what", _changes(attempts))):
+            found[name] = max([_SHORTEST, *map(cell_len, values)])
+        return found | {"id": len("msg_") + 32}
+    found["subscription"] = min(found["subscription"], _LONGEST_NAME)
+    for spared in _SPARED:
+        if _room(found, width) < _SHORTEST * (1 + ("what" in found)):
+            del found[spared]
+    room = _room(found, width)
+    if "what" not in found:
+        return found | {"entity": max(room, _SHORTEST)}
+    what = max(min(room * 2 // 5, max([_SHORTEST, *map(cell_len, _changes(attempts))])), _SHORTEST)
+    return found | {"what": what, "entity": max(room - what, _SHORTEST)}
+
+
+def _room(columns: Widths, width: int) -> int:
+    return width - sum(columns.values()) - _GAP * (len(columns) - 1)
+
+
+def attempts_table(found: Found, columns: Widths) -> RenderableType:
+    """One line an attempt, and below how many there are."""
+    header = _line({name: Text(name) for name in columns}, columns)
+    header.stylize("dim")
+    shown = len(found.newest)
+    words = (
+        f"{shown:,} attempts." if shown == found.count else f"The last {shown:,} of {found.count:,} attempts: --limit shows more."
+    )
+    lines = [Text(words, style="dim")]
+    if found.unreadable:
+        lines.append(Text(f"{found.unreadable} records are not of a form that this version reads.", style="red"))
+    return Group(header, *(attempt_line(attempt, columns) for attempt in found.newest), Text(), *lines)
+
+
+def attempt_line(attempt: Attempt, columns: Widths) -> Text:
+    failed = attempt.outcome is not Outcome.DELIVERED
+    cells = {
+        "when (UTC)": Text(_moment(attempt.at), style="dim"),
+        "subscription": Text(attempt.subscription),
+        "entity": Text(printable(attempt.name or attempt.subject)),
+        "what": Text(printable(attempt.change or "-")),
+        "try": Text(str(attempt.attempt)),
+        "outcome": Text(attempt.outcome, style=STYLES[attempt.outcome]),
+        "code": Text(_or_dash(attempt.status_code), style="red" if failed else ""),
+        "ms": Text(_ms(attempt.ms)),
+        "id": Text(attempt.webhook_id, style="dim"),
+    }
+    return _line(cells, columns)
+
+
+def _line(cells: Mapping[str, Text], columns: Widths) -> Text:
+    line = Text(no_wrap=True, overflow="crop")
+    for name, width in columns.items():
+        cell = cells[name]
+        text = cell.plain
+        if cell_len(text) > width:
+            # of an id the first digits do, as the commands take them
+            text = text[:width] if name == "id" else set_cell_size(text, width - 1) + "…"
+        pad = " " * (width - cell_len(text))
+        line.append(pad + text if name in _RIGHT else text + pad, cell.style)
+        line.append(" " * _GAP)
+    line.rstrip()
+    return line
+
+
+def _names(attempts: Sequence[Attempt]) -> list[str]:
+    return [printable(attempt.name or attempt.subject) for attempt in attempts]
+
+
+def _changes(attempts: Sequence[Attempt]) -> list[str]:
+    return [printable(attempt.change or "-") for attempt in attempts]
+
+
+def delivery(attempts: Sequence[Attempt]) -> RenderableType:
+    """One delivery: what it is, each attempt, what the receiver said, and what comes next."""
+    last = attempts[-1]
+    facts = [
+        ("id", last.webhook_id),
+        ("event", last.event_id),
+        ("to", f"{last.subscription} ({last.kind})"),
+        ("entity", " · ".join(filter(None, (last.subject, printable(last.name or ""))))),
+        ("what", printable(last.change or "-")),
+        ("now", _state_words(last)),
+    ]
+    head = [Text.assemble((f"{label:<8}", "dim"), value) for label, value in facts]
+    table = _table("try", "at (UTC)", "outcome", "code", "ms", "address", "next (UTC)", "error", right=("try", "code", "ms"))
+    for attempt in attempts:
+        table.add_row(
+            str(attempt.attempt),
+            _moment(attempt.at),
+            Text(attempt.outcome, style=STYLES[attempt.outcome]),
+            _or_dash(attempt.status_code),
+            _ms(attempt.ms),
+            attempt.address or "-",
+            _moment(attempt.next_at) if attempt.next_at else "-",
+            printable(attempt.error or "-"),
+        )
+    return Group(*head, Text(), table, *_answers(attempts))
+
+
+def _answers(attempts: Sequence[Attempt]) -> Iterator[Text]:
+    """What receivers said, each answer once."""
+    before = None
+    for attempt in attempts:
+        if attempt.answer and attempt.answer != before:
+            yield Text()
+            yield Text(f"Answer to attempt {attempt.attempt}:", style="dim")
+            for line in attempt.answer.splitlines() or [""]:
+                yield Text(f"  {printable(line)}")
+        before = attempt.answer
+
+
+def _state_words(last: Attempt) -> str:
+    match last.outcome:
+        case Outcome.DELIVERED:
+            return "delivered"
+        case Outcome.RETRY:
+            return f"waits for attempt {last.attempt + 1}" + (f" at {_moment(last.next_at)} UTC" if last.next_at else "")
+        case Outcome.DEAD:
+            return f"dead: `changecast deliveries retry {last.webhook_id[:_SHORT_ID]}` sends it again"
+        case Outcome.DISABLED:
+            return f"ended with its endpoint: `changecast endpoints enable {last.subscription}` brings that back"
+
+
+def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        flexible = column in ("error", "why")
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=not flexible,
+            overflow="fold" if flexible else "ellipsis",
+        )
+    return table
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%m-%d %H:%M:%S}"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)

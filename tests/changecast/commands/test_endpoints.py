@@ -1,0 +1,153 @@
+"""`changecast endpoints` with a sinks worker and a receiver."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+
+from changecast.deliveries.attempts import Counts
+from changecast.deliveries.endpoint_tables import endpoints_table
+from changecast.deliveries.endpoints import EndpointView, write
+from changecast.deliveries.options import output
+from schemas.delivery import EndpointState, Outcome
+from tests.changecast.commands.operators import Operator, attempt, hook, record
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+
+NOW = datetime(2025, 1, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def world(bootstrap_servers: str, topic_prefix: str) -> World:
+    world = World(bootstrap_servers, topic_prefix)
+    await world.prepare()
+    return world
+
+
+async def test_each_endpoint_is_listed_with_its_state_and_the_last_hours_counts(world: World, tmp_path: Path) -> None:
+    operator = Operator(world, tmp_path, hook("hook"), hook("fresh"))
+    now = datetime.now(UTC)
+    await write(world.cluster, [EndpointState(subscription="hook", since=now), EndpointState(subscription="gone", since=now)])
+    await record(
+        world, attempt(1, ms=10), attempt(2, ms=30), attempt(3, outcome="retry", error="status 503"), attempt(4, outcome="dead")
+    )
+    listed = {one["subscription"]: one for one in orjson.loads((await operator.types("endpoints", "list", "--json")).output)}
+    assert {name: one["status"] for name, one in listed.items()} == {
+        "hook": "ok",
+        "fresh": "not served yet",
+        "gone": "not in the config",
+    }
+    counts = listed["hook"]["counts"]
+    assert (counts["delivered"], counts["retried"], counts["dead"], counts["median_ms"]) == (2, 1, 1, 30)
+    assert "hook" in (await operator.types("endpoints", "list")).output
+
+
+def test_what_is_wrong_with_an_endpoint_stands_below_in_words() -> None:
+    failing = EndpointState(subscription="a", since=NOW, failing_since=NOW - timedelta(hours=3))
+    disabled = EndpointState(subscription="b", since=NOW, disabled_at=NOW, disabled_reason="status 410")
+    views = [
+        EndpointView("a", "webhook", failing, Counts(last_error="status 503")),
+        EndpointView("b", "slack", disabled, Counts()),
+    ]
+    console = output()
+    with console.capture() as capture:
+        console.print(endpoints_table(views, NOW, timedelta(days=5)))
+    assert "a has failed for 3 h 0 min: status 503. It is disabled in 4 d 21 h." in capture.get()
+    assert "b is disabled since 2025-01-21 12:00:00 UTC: status 410. `changecast endpoints enable b`" in capture.get()
+
+
+async def test_an_endpoint_that_is_enabled_again_gets_what_it_missed_in_order(world: World, tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        operator = Operator(world, tmp_path, hook("hook", receiver.url))
+        async with world.working(config_of(webhook("hook", receiver.url))):
+            result = await operator.types("endpoints", "disable", "hook", "--reason", "moves")
+            assert result.exit_code == 0, result.output
+            again = await operator.types("endpoints", "disable", "hook")
+            assert "disabled already" in again.output
+            assert "disabled by hand: moves" in again.output
+            await until_async(lambda: _swallowed(world, receiver.calls))
+            seen = len(receiver.calls)
+            await world.publish(*(change_event(number) for number in (1, 2, 3)))
+            refused = await operator.types("replay", "--subscription", "hook", "--since", "1h")
+            assert refused.exit_code == 1
+            assert "changecast endpoints enable hook" in refused.output
+            assert len(receiver.calls) == seen
+            result = await operator.types("endpoints", "enable", "hook")
+            assert result.exit_code == 0, result.output
+            assert "events that it wants came meanwhile" in result.output
+            await until(lambda: len(missed(receiver.calls)) >= 3)
+            assert missed(receiver.calls) == [f"event-63057-{number}" for number in (1, 2, 3)]
+            assert "hook is not disabled" in (await operator.types("endpoints", "enable", "hook")).output
+
+
+def missed(calls: list[Call]) -> list[str]:
+    ids = [str(orjson.loads(call.body)["id"]) for call in calls]
+    return [one for one in ids if one.startswith("event-63057")]
+
+
+async def _swallowed(world: World, calls: list[Call]) -> bool:
+    """Whether the worker has learnt that the endpoint is disabled: an event that is read by now is not delivered."""
+    _swallowed.number = getattr(_swallowed, "number", 0) + 1  # type: ignore[attr-defined]
+    probe = change_event(_swallowed.number, entity_id="probe")  # type: ignore[attr-defined]
+    before = len(calls)
+    await world.publish(probe)
+    try:
+        await until(lambda: len(calls) > before, 1)
+    except AssertionError:
+        return True
+    return False
+
+
+async def test_what_died_with_the_endpoint_is_offered_and_sent_again(world: World, tmp_path: Path) -> None:
+    gone = True
+
+    async def answer(call: Call) -> int:
+        return 410 if gone else 200
+
+    async def ended() -> bool:
+        return any(one.outcome is Outcome.DISABLED for one in await world.attempts())
+
+    async with receiving(answer) as receiver:
+        operator = Operator(world, tmp_path, hook("hook", receiver.url))
+        async with world.working(config_of(webhook("hook", receiver.url))):
+            await world.publish(change_event(1))
+            await until_async(ended)
+            listed = await operator.types("endpoints", "list")
+            assert "hook is disabled since" in listed.output
+            assert "status 410" in listed.output
+            gone = False
+            result = await operator.types("endpoints", "enable", "hook", "--retry-dead")
+            assert "1 deliveries died with it." in result.output
+            assert "1 handed to the sinks." in result.output
+            await until(lambda: len(receiver.calls) == 2)
+            assert receiver.calls[0].id == receiver.calls[1].id
+
+
+async def test_an_endpoint_that_failed_for_days_is_not_disabled_again_by_the_next_failure(world: World, tmp_path: Path) -> None:
+    async def answer(call: Call) -> int:
+        return 500
+
+    async def states() -> EndpointState:
+        records = await world.records(world.cluster.topics.endpoints.name)
+        return EndpointState.model_validate_json(records[-1].value)
+
+    async def disabled() -> bool:
+        return (await states()).disabled_at is not None
+
+    async def given_up() -> bool:
+        return any(one.outcome is Outcome.DISABLED for one in await world.attempts())
+
+    async with receiving(answer) as receiver:
+        operator = Operator(world, tmp_path, hook("hook", receiver.url))
+        config = config_of(
+            webhook("hook", receiver.url), retry_schedule=["1s"] * 30, disable_after="3s", breaker={"requests": 1000}
+        )
+        async with world.working(config):
+            await world.publish(change_event(1))
+            await until_async(given_up)
+            calls = len(receiver.calls)
+            await operator.types("endpoints", "enable", "hook", "--retry-dead")
+            await until(lambda: len(receiver.calls) > calls + 1)
+            assert not await disabled()

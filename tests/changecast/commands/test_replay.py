@@ -1,0 +1,79 @@
+"""`changecast replay` and `changecast match`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.changecast.commands.operators import Operator, hook
+from tests.sinks.worlds import World, change_event, config_of, receiving, until, webhook
+
+
+@pytest.fixture
+async def world(bootstrap_servers: str, topic_prefix: str) -> World:
+    world = World(bootstrap_servers, topic_prefix)
+    await world.prepare()
+    return world
+
+
+async def test_a_replay_delivers_again_what_matches_with_the_same_ids(world: World, tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        operator = Operator(world, tmp_path, hook("hook", receiver.url, match={"entity": "movie"}))
+        async with world.working(config_of(webhook("hook", receiver.url))):
+            await world.publish(*(change_event(number, entity="movie", entity_id=str(number)) for number in range(12)))
+            await world.publish(change_event(99))
+            await until(lambda: len(receiver.calls) >= 13)
+            before = {call.id for call in receiver.calls}
+            dry = await operator.types("replay", "--subscription", "hook", "--since", "1h", "--dry-run")
+            assert "and 2 more" in dry.output
+            assert "12 of 13 events match." in dry.output
+            result = await operator.types("replay", "--subscription", "hook", "--since", "1h", "--rate", "1000")
+            assert result.exit_code == 0, result.output
+            assert "12 handed to the sinks" in result.output
+            await until(lambda: len(receiver.calls) >= 25)
+            again = receiver.calls[13:]
+            assert len({call.id for call in again}) == 12
+            assert {call.id for call in again} < before
+
+
+async def test_a_replay_when_no_worker_runs_waits_for_one(world: World, tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        operator = Operator(world, tmp_path, hook("hook", receiver.url))
+        await world.publish(change_event(1))
+        result = await operator.types("replay", "--subscription", "hook", "--since", "1h")
+        assert "No sinks worker runs" in result.output
+        async with world.working(config_of(webhook("hook", receiver.url))):
+            await until(lambda: receiver.calls)
+
+
+@pytest.mark.parametrize("times", [("--since", "2999-01-01"), ("--since", "1h", "--until", "2h")])
+async def test_an_empty_time_is_a_wrong_usage(world: World, tmp_path: Path, times: tuple[str, ...]) -> None:
+    operator = Operator(world, tmp_path, hook("hook"))
+    result = await operator.types("replay", "--subscription", "hook", *times)
+    assert result.exit_code == 2
+    assert "the time is empty" in result.output
+
+
+async def test_a_filter_is_tried_on_the_last_hours_events(world: World, tmp_path: Path) -> None:
+    operator = Operator(
+        world,
+        tmp_path,
+        hook("movies", match={"entity": "movie"}),
+        hook("odd", when="event.data.entity.number > 1 && event.data.nothing == 2"),
+        hook("none", match={"provider": "pbs"}),
+    )
+    await world.publish(change_event(1, entity="movie"), change_event(2), change_event(3, entity="movie"))
+    summary = (await operator.types("match")).output
+    assert "3 events since" in summary
+    assert "odd: its `when` failed on 3 events" in summary
+    lines = {line.split()[0]: line.split()[1] for line in summary.splitlines() if line.strip()}
+    assert (lines["movies"], lines["none"]) == ("2", "0")
+    one = (await operator.types("match", "--subscription", "movies", "--limit", "1")).output
+    assert "event-63057-3" in one
+    assert "event-63057-1" not in one
+    assert "movies matches 2" in one
+    document = orjson.loads((await operator.types("match", "--json")).output)
+    assert document["subscriptions"][1]["when_failed"] == 3
+    assert (await operator.types("match", "--since", "2999-01-01")).output.startswith("0 events since")
