@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
+
+from changecast.options import output, places, where_of
 
 if TYPE_CHECKING:
     from changecast.dead import Dead
     from runtime.kafka import Cluster
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def _places(function: _F) -> _F:
-    """The options that say which Kafka is meant."""
-    function = click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of the config's.")(function)
-    return click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")(
-        function
-    )
 
 
 @click.group(
@@ -47,14 +37,13 @@ def command() -> None:
     short_help="One line a record.",
     epilog="\b\nExamples:\n  changecast dead list\n  changecast dead list --reason bad-event",
 )
-@_places
+@places
 @click.option("--reason", help="Only these, as no-entity-id.")
 def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> None:
     """One line a record: its name, when, why, where it came from, what it is about."""
-    from rich.console import Console
     from rich.table import Table
 
-    records = _read(_cluster(config, data_dir), reason)
+    records = _read(where_of(config, data_dir).cluster, reason)
     if not records:
         click.echo("Nothing is dead." if reason is None else f"Nothing is dead for the reason {reason}.")
         return
@@ -63,15 +52,15 @@ def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> Non
         table.add_column(column, overflow="fold" if column == "error" else "ellipsis", no_wrap=column != "error")
     for dead in records:
         table.add_row(dead.place, f"{dead.at:%m-%d %H:%M:%S}", dead.reason, dead.origin, dead.subject, dead.error)
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(table)
+    output().print(table)
 
 
 @command.command("show", short_help="All of one record, with its bytes.", epilog="\b\nExample:\n  changecast dead show 2/17")
-@_places
+@places
 @click.argument("record")
 def show(config: Path | None, data_dir: Path | None, record: str) -> None:
     """All that is known of one RECORD, and its bytes as they came."""
-    (dead,) = _named(_cluster(config, data_dir), (record,))
+    (dead,) = _named(where_of(config, data_dir).cluster, (record,))
     click.echo(
         f"at      {dead.at.isoformat(timespec='seconds')}\nfrom    {dead.origin}\nreason  {dead.reason}\nerror   {dead.error}"
     )
@@ -84,7 +73,7 @@ def show(config: Path | None, data_dir: Path | None, record: str) -> None:
     short_help="Put records back where they came from.",
     epilog="\b\nExamples:\n  changecast dead replay 2/17 --dry-run\n  changecast dead replay --reason bad-event",
 )
-@_places
+@places
 @click.argument("records", nargs=-1)
 @click.option("--reason", help="All with this reason.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be put back.")
@@ -94,7 +83,7 @@ def replay(config: Path | None, data_dir: Path | None, records: tuple[str, ...],
 
     if bool(records) == (reason is not None):
         raise click.UsageError("name either records, as 2/17, or a --reason")
-    cluster = _cluster(config, data_dir)
+    cluster = where_of(config, data_dir).cluster
     chosen = _named(cluster, records) if records else _read(cluster, reason)
     for dead in chosen:
         if (obstacle := dead.why_not_replayable(cluster)) is not None:
@@ -104,15 +93,6 @@ def replay(config: Path | None, data_dir: Path | None, records: tuple[str, ...],
     for dead in chosen:
         click.echo(f"{dead.place}  {dead.subject}  {'would go' if dry_run else 'went'} back to {dead.origin.split('/')[0]}")
     click.echo(f"{len(chosen)} {'to put' if dry_run else 'put'} back.")
-
-
-def _cluster(config: Path | None, data_dir: Path | None) -> Cluster:
-    from changecast.operating import NotRunning, operating
-
-    try:
-        return operating(config, data_dir).cluster
-    except NotRunning as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _read(cluster: Cluster, reason: str | None) -> list[Dead]:

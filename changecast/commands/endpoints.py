@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.commands.deliveries import warn_when_nobody_delivers
-from changecast.deliveries.options import output, places, progress, unknown_subscription, where_of
+from changecast.options import output, places, progress, unknown_subscription, where_of
 
 if TYPE_CHECKING:
     from changecast.deliveries.parcels import DeadDelivery

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from changecast.deliveries.options import Moment, output, places, progress, subscription_of, where_of
+from changecast.options import Moment, output, places, progress, subscription_of, where_of
 
 if TYPE_CHECKING:
     from changecast.deliveries.matching import Matches

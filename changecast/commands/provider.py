@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from changecast.options import places, where_of
+
 if TYPE_CHECKING:
     from changecast.operating import Operating
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def _places(function: _F) -> _F:
-    """The options that say which config and which Kafka are meant."""
-    function = click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of the config's.")(function)
-    return click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")(
-        function
-    )
 
 
 @click.group(
@@ -44,7 +35,7 @@ def command() -> None:
     short_help="How each feed is doing.",
     epilog="\b\nExamples:\n  changecast provider list\n  changecast provider list --json",
 )
-@_places
+@places
 @click.option("--json", "as_json", is_flag=True, help="For programs: all that is known, as JSON.")
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """One line a feed: what it is doing, how far it has been read, what it has cost. The last errors stand below."""
@@ -54,7 +45,7 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     from changecast.provider.feeds import overview
     from changecast.provider.table import rendered
 
-    where = _operating(config, data_dir)
+    where = where_of(config, data_dir)
     found = asyncio.run(overview(where.config, where.cluster, datetime.now(UTC)))
     if as_json:
         click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
@@ -87,7 +78,7 @@ class _Moment(click.ParamType):
 
 
 @command.command("backfill", short_help="Read a range of a provider again.")
-@_places
+@places
 @click.argument("provider")
 @click.option("--since", required=True, type=_Moment(), help="From when: 2025-01-01, 2025-01-01T06:00 (UTC) or 36h.")
 @click.option("--until", type=_Moment(end=True), help="Up to when, the day included [default: now].")
@@ -117,7 +108,7 @@ def backfill(
     from producers.backfill import Range
     from runtime.http import ProviderError
 
-    where = _operating(config, data_dir)
+    where = where_of(config, data_dir)
     _check_provider(where, provider, "PROVIDER")
     now = datetime.now(UTC)
     span = Range(since, until or now)
@@ -132,7 +123,7 @@ def backfill(
 
 
 @command.command("resync", short_help="Publish the state of an entity once more.")
-@_places
+@places
 @click.argument("urn")
 def resync(config: Path | None, data_dir: Path | None, urn: str) -> None:
     """Publish the state of an entity once more, as an event with an id of its own: for a receiver that has lost it.
@@ -152,7 +143,7 @@ def resync(config: Path | None, data_dir: Path | None, urn: str) -> None:
         named = Urn.parse(urn)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URN") from None
-    where = _operating(config, data_dir)
+    where = where_of(config, data_dir)
     _check_provider(where, named.provider, "URN")
     try:
         event = run_resync(where, named)
@@ -160,20 +151,6 @@ def resync(config: Path | None, data_dir: Path | None, urn: str) -> None:
         raise click.ClickException(f"{urn}: {error}") from error
     called = f" ({event.data.entity.name})" if event.data.entity.name else ""
     click.echo(f"{event.subject}{called} will be published once more, as {event.id}.")
-
-
-def _operating(config: Path | None, data_dir: Path | None) -> Operating:
-    import logging
-
-    from changecast.operating import NotRunning, operating
-    from runtime.logs import secrets_of, set_up
-
-    try:
-        where = operating(config, data_dir)
-    except NotRunning as error:
-        raise click.ClickException(str(error)) from None
-    set_up(logging.WARNING, secrets_of(where.config))
-    return where
 
 
 def _check_provider(where: Operating, provider: str, hint: str) -> None:

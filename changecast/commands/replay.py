@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.commands.deliveries import sendable, warn_when_nobody_delivers
-from changecast.deliveries.options import Moment, output, places, progress, subscription_of, where_of
+from changecast.options import Moment, output, places, progress, subscription_of, where_of
 
 if TYPE_CHECKING:
     from changecast.deliveries.span import Span

@@ -11,7 +11,7 @@ import pytest
 from changecast.deliveries.attempts import Counts
 from changecast.deliveries.endpoint_tables import endpoints_table
 from changecast.deliveries.endpoints import EndpointView, write
-from changecast.deliveries.options import output
+from changecast.options import output
 from schemas.delivery import EndpointState, Outcome
 from tests.changecast.commands.operators import Operator, attempt, hook, record
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook

@@ -1,4 +1,4 @@
-"""What the commands about deliveries take alike: which config and Kafka, from when to when, and a progress bar."""
+"""What operators' commands take alike: which config and Kafka, from when to when, tables and a progress bar."""
 
 from __future__ import annotations
 
@@ -63,6 +63,8 @@ def where_of(config: Path | None, data_dir: Path | None) -> Operating:
     except NotRunning as error:
         raise click.ClickException(str(error)) from None
     set_up(logging.WARNING, secrets_of(where.config))
+    # it logs as errors what it then tries again, as while a broker starts; what matters is raised
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return where
 
 
