@@ -79,15 +79,16 @@ class Feed:
             tracker.passed(offset)
             return
         wanting = self._directory.wanting(event)
-        chosen = [name for name in wanting if self._is_due(shard, record, name)]
-        for name in chosen:
-            if not self._endpoints[name].room() and not self._lags_elsewhere(name, topic):
-                await self._wait_for_room(self._endpoints[name], shard)
+        due = [name for name in wanting if self._is_due(shard, record, name)]
+        for name in due:
+            endpoint = self._endpoints[name]
+            if shard.serves(name, topic, offset) and not endpoint.room() and not self._lags_elsewhere(name, topic):
+                await self._wait_for_room(endpoint, shard)
         if shard.leaving:
             return
-        # while we waited, some may have been given cursors of their own
+        # asked of all again: while we waited, some may have been given cursors of their own, and some have come back from theirs
         served = []
-        for name in chosen:
+        for name in due:
             if not shard.serves(name, topic, offset):
                 continue
             if self._endpoints[name].room():
@@ -99,11 +100,8 @@ class Feed:
             self._endpoints[name].offer(first_attempt(event, name, shard, topic, offset))
 
     def _is_due(self, shard: Shard, record: ConsumerRecord, name: str) -> bool:
-        return (
-            record.timestamp >= self._endpoints[name].since_ms
-            and shard.restored[record.topic].leaves_open(record.offset, name)
-            and shard.serves(name, record.topic, record.offset)
-        )
+        """Whether the subscription has not had the event before this process, nor was made after it."""
+        return record.timestamp >= self._endpoints[name].since_ms and shard.restored[record.topic].leaves_open(record.offset, name)
 
     def _lags_elsewhere(self, name: str, topic: str) -> bool:
         """It has been waited for in vain in another partition; once is enough."""

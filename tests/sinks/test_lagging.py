@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import Counter
 from typing import Any
 
@@ -132,3 +133,21 @@ async def test_a_second_worker_takes_over_partitions_without_loss_or_repeats(
     for number in numbers(receiver.calls):
         order.setdefault(number % 20, []).append(number)
     assert all(found == sorted(found) for found in order.values())
+
+
+async def test_endpoints_that_fall_behind_and_catch_up_again_and_again_miss_nothing_and_get_nothing_twice(world: World) -> None:
+    chance = random.Random(3)
+    names, count = ["a", "b", "c", "d"], 600
+
+    async def fitfully(call: Call) -> int:
+        await asyncio.sleep(chance.choice([0, 0, 0, 0.001, 0.08]))
+        return 200
+
+    async with receiving(fitfully) as receiver:
+        config = config_of(*(webhook(name, f"{receiver.url}/{name}", concurrency=4) for name in names), queue=5)
+        async with world.working(config):
+            for begin in range(0, count, 50):
+                await world.publish(*(change_event(number, entity_id=str(number % 9)) for number in range(begin, begin + 50)))
+            await until(lambda: all(len(receiver.to(f"/{name}")) >= count for name in names), 30)
+    for name in names:
+        assert sorted(numbers(receiver.to(f"/{name}"))) == list(range(count))
