@@ -180,7 +180,7 @@ class Bench:
         marks: list[tuple[int, float]] = []
         while not marks or marks[-1][0] < whole:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{marks[-1][0]} of {whole} deliveries came; see {self._folder}")
+                raise RuntimeError(f"{marks[-1][0]} of {whole} deliveries came; its log: {self._log()}")
             await asyncio.sleep(0.1)
             done = sum([await self._receiver.count(name) for name in names])
             if done > behind * len(names):
@@ -239,7 +239,7 @@ class Bench:
         known: set[bytes] = set()
         while not {name.encode() for name in names} <= known:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"the worker does not start; see {self._folder}")
+                raise RuntimeError(f"the worker does not start; its log: {self._log()}")
             known = {record.key async for record in read_to_end(cluster, cluster.topics.endpoints.name) if record.key}
         await self._write(cluster, range(count), 1_000)
         for name in names:
@@ -249,8 +249,11 @@ class Bench:
         deadline = time.monotonic() + _WITHIN_S
         while (done := await self._receiver.count(name)) < count:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{done} of {count} deliveries to {name} came; see {self._folder}")
+                raise RuntimeError(f"{done} of {count} deliveries to {name} came; its log: {self._log()}")
             await asyncio.sleep(0.1)
+
+    def _log(self) -> str:
+        return "".join(path.read_text()[-2000:] for path in self._folder.glob("worker.log"))
 
     async def _write(self, cluster: Cluster, numbers: range, rate: float | None = None) -> None:
         """At `rate` events/s, or as fast as it goes."""

@@ -101,7 +101,9 @@ class Feed:
 
     def _is_due(self, shard: Shard, record: ConsumerRecord, name: str) -> bool:
         """Whether the subscription has not had the event before this process, nor was made after it."""
-        return record.timestamp >= self._endpoints[name].since_ms and shard.restored[record.topic].leaves_open(record.offset, name)
+        return record.timestamp >= self._endpoints[name].since_ms and shard.restored[record.topic].leaves_open(
+            record.offset, name
+        )
 
     def _lags_elsewhere(self, name: str, topic: str) -> bool:
         """It has been waited for in vain in another partition; once is enough."""
