@@ -1,4 +1,4 @@
-"""`python -m bench streams|sinks [--short]`."""
+"""`python -m bench streams|sinks|catchup [--short]`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import sinks, streams
+from bench import catchup, sinks, streams
 
 RESULTS = Path(__file__).with_name("results.md")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures changecast on this machine.")
-    parser.add_argument("what", choices=["streams", "sinks"])
+    parser.add_argument("what", choices=["streams", "sinks", "catchup"])
     parser.add_argument("--short", action="store_true", help="small numbers, about a minute; the results file is left alone")
     options = parser.parse_args()
     results = None if options.short else RESULTS
+    if options.what == "catchup":
+        met = asyncio.run(catchup.run(catchup.SHORT if options.short else catchup.FULL, results=results))
+        return 0 if met else 1
     if options.what == "streams":
         asyncio.run(streams.run(streams.SHORT if options.short else streams.FULL, results=results))
     else:
