@@ -41,6 +41,7 @@ class StatusBoard:
         self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
         self._worker = worker_name()
         self._changed = asyncio.Event()
+        self.lent_to: Callable[[str], list[str]] = lambda _: []
         self.reports: list[FeedReport] = []
 
     def changed(self) -> None:
@@ -84,7 +85,8 @@ class StatusBoard:
         topic = self._cluster.topics.cursors.name
         for report in reports:
             status = report.status(self._worker, self._rate_of(report.provider))
-            status = status.model_copy(update={"error": self._masked(status.error)})
+            told = {"error": self._masked(status.error), "lent_to": self.lent_to(report.provider)}
+            status = status.model_copy(update=told)
             await producer.send(topic, status.to_json(), key=status.key)
         await producer.flush()
 

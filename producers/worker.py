@@ -7,6 +7,7 @@ import logging
 
 from producers.board import StatusBoard
 from producers.leadership import Leadership
+from producers.lending import Lending, polling_rate
 from producers.poller import FeedPoller
 from producers.registry import REGISTRY
 from producers.report import FeedReport
@@ -39,7 +40,7 @@ async def _poll_while_leading(config: Config, cluster: Cluster, stop: asyncio.Ev
     clock = SystemClock()
     rates = {
         # polling's share of the provider's request budget
-        name: CountedRateLimit(settings.rate * (1 - settings.enrichment_share))
+        name: CountedRateLimit(polling_rate(settings))
         for name, settings in config.providers.configured().items()
     }
     providers = [REGISTRY[name](settings, rates[name]) for name, settings in config.providers.configured().items()]
@@ -50,10 +51,14 @@ async def _poll_while_leading(config: Config, cluster: Cluster, stop: asyncio.Ev
         for feed in provider.feeds
     ]
     board.reports = [poller.report for poller in pollers]
+    lending = Lending(cluster, rates, board.changed)
+    board.lent_to = lending.lent_to
     try:
+        await lending.begin()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(poller.run(), name=poller.name) for poller in pollers]
             tasks.append(group.create_task(board.run(), name="status"))
+            tasks.append(group.create_task(lending.run(), name="lending"))
             await _first(stop, leadership.lost)
             for task in tasks:
                 task.cancel()

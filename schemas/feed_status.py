@@ -27,7 +27,8 @@ class FeedState(StrEnum):
 class FeedStatus(BaseModel):
     """`until`: when the feed is polled again, where it waits. `polled_at`: when a poll last came to its end without an error.
     `requests` and `events`: sent to the provider, and written, since the worker began to poll (`started_at`). `rate`: requests/s
-    that polling may spend at this provider. `statistics`: what the feed itself has to tell. `at`: when this was true."""
+    that polling may spend at this provider now; `lent_to` names the commands that have the rest of its share. `statistics`: what the
+    feed itself has to tell. `at`: when this was true."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -41,6 +42,7 @@ class FeedStatus(BaseModel):
     requests: int = 0
     events: int = 0
     rate: float | None = None
+    lent_to: list[str] | None = None
     statistics: dict[str, float] = {}
     worker: str
     started_at: Timestamp

@@ -83,7 +83,7 @@ class _Moment(click.ParamType):
 @click.option("--since", required=True, type=_Moment(), help="From when: 2025-01-01, 2025-01-01T06:00 (UTC) or 36h.")
 @click.option("--until", type=_Moment(end=True), help="Up to when, the day included [default: now].")
 @click.option("--feed", "feeds", multiple=True, help="Only this one, as movie. May be given again.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests/s [default: a tenth of the provider's].")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests/s [default: a third of what polling has].")
 def backfill(
     config: Path | None,
     data_dir: Path | None,
@@ -95,8 +95,8 @@ def backfill(
 ) -> None:
     """Read a range of PROVIDER again. What was published already is dropped by dedupe; the rest is published late.
 
-    The worker that polls goes on undisturbed, and its cursors stay where they are. What is older than the provider's
-    dedupe_window is published again.
+    The worker that polls goes on, with so many requests less a second, and its cursors stay where they are. What is older
+    than the provider's dedupe_window is published again.
 
     \b
     Examples:

@@ -10,24 +10,34 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from changecast.operating import Operating
+from changecast.provider.borrowing import borrowing, holder_name
 from producers.backfill import Done, Range, backfill
+from producers.lending import MOST_LENT, cost, polling_rate
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
+from schemas.loan import Loan
 
-SHARE = 0.1
-"""Of the provider's budget: it comes on top of what the workers spend, and should not get them refused."""
+SHARE = 1 / 3
+"""Of what polling has, which does without it meanwhile."""
 _QUARTERS = 4
 
 
 def run_backfill(where: Operating, provider: str, span: Range, feeds: tuple[str, ...], rate: float | None) -> None:
-    """Read the range and print the counts. Raises what `backfill` raises."""
+    """Read the range and print the counts. Raises what `backfill` raises, and ValueError for a rate that polling can't do without."""
     settings = where.config.providers.configured()[provider]
-    limit = RateLimit(rate if rate is not None else settings.rate * SHARE)
+    share = polling_rate(settings)
+    limit = RateLimit(rate if rate is not None else share * SHARE)
+    if cost(limit.rate, share) > MOST_LENT * share:
+        raise ValueError(f"polling has {share:g} requests/s and leaves at most {MOST_LENT * share:g} of them, not {limit.rate:g}")
     click.echo(f"{provider} from {span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} (UTC), {limit.rate:g} requests/s")
     display = _Display(provider, span, limit)
 
     async def run() -> list[Done]:
         await ensure_topics(where.cluster, [*where.cluster.topics.common(), *where.cluster.topics.of_provider(provider)])
+        loan = Loan(provider=provider, holder=holder_name("backfill"), rate=limit.rate)
+        return await borrowing(where.cluster, loan, read, lambda text: click.echo(text, err=True))
+
+    async def read() -> list[Done]:
         return await backfill(where.cluster, provider, settings, span, rate=limit, feeds=feeds, on_progress=display.show)
 
     with display:

@@ -14,6 +14,7 @@ from runtime.topics import read_to_end
 from schemas.config import Config
 from schemas.cursor import Cursor
 from schemas.feed_status import FeedState, FeedStatus, is_status_key
+from schemas.loan import is_loan_key
 
 STALE_AFTER = timedelta(seconds=3 * EVERY_S)
 """A worker that lives has written its status since then, but for a hiccup of Kafka."""
@@ -103,7 +104,7 @@ def views(records: Iterable[tuple[bytes, bytes | None]]) -> list[FeedView]:
     cursors: dict[tuple[str, str], Cursor] = {}
     statuses: dict[tuple[str, str], FeedStatus] = {}
     for key, value in records:
-        if value is None:
+        if value is None or is_loan_key(key):
             continue
         if is_status_key(key):
             status = FeedStatus.model_validate_json(value)

@@ -6,22 +6,27 @@ import asyncio
 from datetime import UTC, datetime
 
 from changecast.operating import Operating
+from changecast.provider.borrowing import borrowing, holder_name
+from producers.lending import polling_rate
 from producers.registry import REGISTRY
 from producers.resync import publish, resync_event
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.event import Entity, ObservedEvent
+from schemas.loan import Loan
 from schemas.urn import Urn
 
-_RATE = 1.0
-"""Requests/s: a look-up takes a few."""
+_RATE, _SHARE = 1.0, 1 / 3
+"""Requests/s, but no more than so much of what polling has: a look-up takes a few."""
 
 
 def run_resync(where: Operating, named: Urn) -> ObservedEvent:
     """Look the entity up and write the event. Raises what the provider's fetch raises."""
 
     async def run() -> ObservedEvent:
-        entity = await _looked_up(where, named)
+        limit = RateLimit(min(_RATE, _SHARE * polling_rate(where.config.providers.configured()[named.provider])))
+        loan = Loan(provider=named.provider, holder=holder_name("resync"), rate=limit.rate)
+        entity = await borrowing(where.cluster, loan, lambda: _looked_up(where, named, limit))
         event = resync_event(named.provider, entity, datetime.now(UTC))
         await ensure_topics(where.cluster, where.cluster.topics.of_provider(named.provider))
         await publish(where.cluster, event)
@@ -30,10 +35,10 @@ def run_resync(where: Operating, named: Urn) -> ObservedEvent:
     return asyncio.run(run())
 
 
-async def _looked_up(where: Operating, named: Urn) -> Entity:
+async def _looked_up(where: Operating, named: Urn, limit: RateLimit) -> Entity:
     """The entity with its parents and numbers, by which it is fetched; one that can't be read is taken as it is named."""
     settings = where.config.providers.configured()[named.provider]
-    provider = REGISTRY[named.provider](settings, RateLimit(_RATE))
+    provider = REGISTRY[named.provider](settings, limit)
     entity = Entity(type=named.type, native_type=named.type, id=named.id)
     try:
         answer = await provider.fetch(entity)

@@ -27,6 +27,7 @@ from schemas.config import Config
 from schemas.cursor import Cursor
 from schemas.event import ObservedEvent
 from schemas.feed_status import is_status_key
+from schemas.loan import is_loan_key
 
 PROVIDERS = ("tmdb", "pbs", "tvdb")
 
@@ -80,7 +81,7 @@ async def counted(cluster: Cluster, provider: str) -> Counter[str]:
 async def cursors(cluster: Cluster) -> dict[str, Cursor]:
     found = {}
     async for record in read_to_end(cluster, cluster.topics.cursors.name):
-        if not is_status_key(record.key):
+        if record.value is not None and not is_status_key(record.key) and not is_loan_key(record.key):
             found[record.key.decode()] = Cursor.model_validate_json(record.value)
     return found
 
