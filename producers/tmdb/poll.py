@@ -110,6 +110,7 @@ class ChangesFeed:
                 self._progress = Progress.after(cursor, overlap)
         self._written = self._offered = cursor
         self._set_aside.forget_offered()
+        self._progress.there &= set(self._watched or ())
         return self._progress
 
     async def _poll(self, progress: Progress) -> AsyncIterator[Page]:
@@ -216,8 +217,8 @@ class ChangesFeed:
         return found.problem is not None and listing.failing_since is not None and now - listing.failing_since >= patience
 
     def _expected(self, listing: Listing) -> bool:
-        """Whether it is known to have been there. A watched id may never have been."""
-        return self._watched is None or listing.readable
+        """Whether it is known to have been there: TMDB's lists name what is or was, while a watched id may never have been."""
+        return self._watched is None or (self._progress is not None and listing.id in self._progress.there)
 
     def _pages(self, progress: Progress, asked: list[Asked]) -> Iterator[Page]:
         now = self._clock.now()
@@ -249,7 +250,8 @@ class ChangesFeed:
                 level = logging.INFO if isinstance(problem, NotFound) else logging.WARNING
                 log.log(level, "tmdb:%s %d: %s; it is asked again", self.name, listing.id, problem)
                 progress.sweep.failed(listing, failing_since)
-            listing.readable = listing.readable or problem is None
+            if self._watched is not None:
+                _note_whether_there(progress.there, answer)
             outcomes.add(None if answer.found.changes else problem)
 
     def _parting(self, answer: Asked, now: datetime) -> list[ObservedEvent]:
@@ -276,6 +278,13 @@ class ChangesFeed:
             self._moved_at = monotonic
             self._offered = progress.cursor(self._clock.now())
         return self._offered
+
+
+def _note_whether_there(there: set[int], answer: Asked) -> None:
+    if answer.found.problem is None:
+        there.add(answer.listing.id)
+    elif answer.given_up and isinstance(answer.found.problem, NotFound):
+        there.discard(answer.listing.id)
 
 
 def _take(waiting: deque[Listing]) -> list[Listing]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from producers.tmdb.models import PROVIDER
 from producers.tmdb.sweep import Listing, Sweep
@@ -16,9 +18,10 @@ class Progress:
     over: they are walked one by one, and `walking` holds who is still to be asked of the day at `walk`.
 
     `begun`: where the first start began; what is older is never reported. `listed_at`: when the recent lists were last read.
+    `there`: the watched ids that were found when they were last asked for.
     """
 
-    def __init__(self, feed: str, begun: datetime, read_to: datetime, overlap: timedelta) -> None:
+    def __init__(self, feed: str, begun: datetime, read_to: datetime, overlap: timedelta, there: Iterable[int] = ()) -> None:
         self.feed = feed
         self.begun = begun
         self.read_to = read_to
@@ -26,6 +29,7 @@ class Progress:
         self.walking: deque[Listing] = deque()
         self.walk_listed = False
         self.listed_at: datetime | None = None
+        self.there = set(there)
         self.sweep = Sweep(floor=self.walk)
         self._overlap = overlap
         self._cursor: Cursor | None = None
@@ -37,8 +41,9 @@ class Progress:
 
     @classmethod
     def after(cls, cursor: Cursor, overlap: timedelta) -> Progress:
-        begun = cursor.position.get("begun")
-        progress = cls(cursor.feed, cursor.read_to if begun is None else datetime.fromisoformat(begun), cursor.read_to, overlap)
+        position = cursor.position
+        begun = datetime.fromisoformat(position["begun"]) if "begun" in position else cursor.read_to
+        progress = cls(cursor.feed, begun, cursor.read_to, overlap, position.get("there", ()))
         progress._cursor = cursor
         return progress
 
@@ -73,8 +78,10 @@ class Progress:
                 bounds.append(midnight(self.walk))
             # never back: a day that is walked because it is over was read while it lasted
             self.read_to = max(self.read_to, min(bounds))
-        if self._cursor is None or self._cursor.read_to != self.read_to:
-            position = {"begun": self.begun.isoformat()}
+        position: dict[str, Any] = {"begun": self.begun.isoformat()}
+        if self.there:
+            position["there"] = sorted(self.there)
+        if self._cursor is None or (self._cursor.read_to, self._cursor.position) != (self.read_to, position):
             self._cursor = Cursor(provider=PROVIDER, feed=self.feed, read_to=self.read_to, position=position, saved_at=saved_at)
         return self._cursor
 

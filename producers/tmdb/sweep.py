@@ -21,7 +21,7 @@ class Listing:
     """An entity of the lists. All its changes before `start` have been handed over.
 
     `day` is the newest day on which it was listed; `found` counts up, so the newest finds have the highest. `asked_at` is
-    when it last answered, None before it ever did; `failing_since` is set while it does not. `readable`: it was there once.
+    when it last answered, None before it ever did; `failing_since` is set while it does not.
     """
 
     id: int
@@ -30,7 +30,6 @@ class Listing:
     found: int
     asked_at: datetime | None = None
     failing_since: datetime | None = None
-    readable: bool = False
 
     @property
     def due(self) -> bool:
