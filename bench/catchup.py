@@ -227,7 +227,9 @@ async def reader(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
 def providing(outage: Outage) -> Iterator[str]:
     """The URL of the process of `catchup_provider.py`."""
     command = [sys.executable, "-m", "bench.catchup_provider", outage.as_json()]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=_ROOT, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, cwd=_ROOT, text=True, env={**os.environ, LEASH_VARIABLE: "1"}
+    )
     try:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"

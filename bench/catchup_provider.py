@@ -18,6 +18,7 @@ import orjson
 from aiohttp import web
 
 from bench.catchup_world import PROBES_FROM, Outage, pbs_entry, tmdb_item
+from changecast.leash import end_with_parent
 
 _LIST_PAGE = 100
 _PROBE_EVERY_S = 1.0
@@ -124,4 +125,5 @@ async def main(outage: Outage) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     asyncio.run(main(Outage.from_json(sys.argv[1])))

@@ -16,7 +16,7 @@ CLOSE_MARGIN = timedelta(minutes=10)
 """A day counts as read when asked for this long after its end: TMDB's replicas and caches lag, and clocks differ."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Listing:
     """An entity of the lists. All its changes before `start` have been handed over.
 
