@@ -21,8 +21,9 @@ SPENDING: ContextVar[Spending | None] = ContextVar("spending", default=None)
 class CountedRateLimit(RateLimit):
     """A budget that tells who spends it."""
 
-    async def acquire(self) -> None:
-        await super().acquire()
+    async def acquire(self) -> float:
+        arrives = await super().acquire()
         spending = SPENDING.get()
         if spending is not None:
             spending.requests += 1
+        return arrives

@@ -157,9 +157,8 @@ class ProviderHttp:
         """One request, once. 4xx other than 401, 408, 425 and 429 are answers; a redirect is a BadResponse: credentials stay here."""
         url = self._url(path)
         named = f"{method} {httpx.URL(url).path}"
-        await self.rate.acquire()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with self.rate.request(), asyncio.timeout(self._timeout_s):
                 answer = await self._exchange(method, url, named, params=params, headers=headers, json=json)
         except TimeoutError as error:
             raise ProviderUnavailable(f"{named}: no whole answer within {self._timeout_s:g} s") from error
@@ -168,8 +167,6 @@ class ProviderHttp:
             # and without its name: the transport calls a host that can't be found a ConnectTimeout
             said = str(error) or "connection lost"
             raise ProviderUnavailable(f"{named}: {said[:_EXCERPT]}") from error
-        finally:
-            self.rate.answered()
         if answer.status in _RETRYABLE or answer.status >= 500:
             retry_after = parse_retry_after(answer.headers.get("retry-after"), answer.date)
             if retry_after is not None:

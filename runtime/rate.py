@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
+from bisect import insort
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from runtime.clock import Clock, SystemClock
 
 _MARGIN_S = 0.05
-"""Requests that leave a second apart can arrive closer together; while none is answered, the window is that much longer."""
+"""Requests that leave a second apart can arrive closer together: the window is that much longer."""
+
+_TRAVEL_S = 1.0
+"""A request without an answer may still be on its way, but is taken to have arrived after this. When a process or a network stands
+still for a moment, the requests of two seconds would else arrive together. A provider that answers later than this gets between half
+the rate and all of it, which suits one in difficulties."""
 
 _TICK_S = 0.001
 """Two clocks may round a time differently."""
@@ -17,60 +25,101 @@ _TICK_S = 0.001
 _ROUNDING = 1e-9
 """A share of a rate is a float: 40 × (1 − 0.9) is 3.9999999999999991, and four."""
 
-_UNANSWERED_LIMIT = 1000
-"""Requests under way that are remembered: more than a client has connections. Who never tells of answers leaves them here."""
-
 
 class RateLimit:
     """Hands out leave to send. Fair: callers go in the order in which they asked.
 
-    A rate below 1 is one request every 1/rate seconds. A provider counts requests as they arrive, and the first ones of a
-    connection travel longer than the next: told of answers, the budget counts a request as sent when it was answered.
+    A rate below 1 is one request every 1/rate seconds. A provider counts requests as they arrive, which is somewhere between the
+    sending and the answer: `request` tells the budget of both, `acquire` of the sending alone.
     """
 
     def __init__(self, rate: float, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._paused_until = float("-inf")
         self._turn = asyncio.Lock()
-        self._unanswered: deque[float] = deque(maxlen=_UNANSWERED_LIMIT)
+        self._changed = asyncio.Event()
         self.spent = 0
-        self.set_rate(rate)
+        self.rate = _checked(rate)
+        # the latest moments at which the last requests can have arrived, in order; of one that is unanswered it is a guess
+        self._sent: deque[float] = deque(maxlen=_slots(rate))
+        self._unanswered: deque[float] = deque()
 
     def set_rate(self, rate: float) -> None:
-        """A worker's share changes with the partitions that it owns."""
-        if rate <= 0:
-            raise ValueError(f"a rate is above 0 requests/s, not {rate}")
-        self.rate = rate
-        self._window = 1.0 if rate >= 1 else 1.0 / rate
-        sent = getattr(self, "_sent", ())
-        # the latest moments at which the last requests can have arrived, in order
-        self._sent: deque[float] = deque(sent, maxlen=max(1, math.floor(rate + _ROUNDING)))
+        """A share changes with the partitions that its worker owns; with 0 nothing may be sent.
+
+        What it gains another process may have spent a moment ago, on requests that are still on their way: it counts as spent.
+        """
+        gained = max(_slots(rate) - _slots(self.rate), int(rate > self.rate))
+        self.rate = _checked(rate)
+        self._sent = deque(self._sent, maxlen=_slots(rate))
+        self._sent.extend([self._clock.monotonic() + _TRAVEL_S] * gained)
+        self._changed.set()
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long: the provider asked for it."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
 
-    async def acquire(self) -> None:
-        """Wait until one more request may be sent."""
-        async with self._turn:  # hands itself on in the order of asking, also when who waits is cancelled
-            while True:
-                now = self._clock.monotonic()
-                ready = self._paused_until
-                if len(self._sent) == self._sent.maxlen:
-                    ready = max(ready, self._sent[0] + self._window)
-                if now >= ready:
-                    break
-                await self._clock.sleep(ready - now)
-            self._sent.append(now + _MARGIN_S)
-            self._unanswered.append(now + _MARGIN_S)
-            self.spent += 1
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator[None]:
+        """Wait until one more request may be sent. It is on its way until the block ends, or longer when that fails."""
+        guess = await self.acquire()
+        self._unanswered.append(guess)
+        try:
+            yield
+        except BaseException:
+            # broken off here, it may still arrive there
+            self._settled(self._clock.monotonic() + _TRAVEL_S)
+            raise
+        self._settled(self._clock.monotonic() + _TICK_S)
 
-    def answered(self) -> None:
-        """A request has been answered, or has failed: it arrived before now. Which one it was makes no difference to the sum."""
-        if not self._unanswered:
-            return
+    async def acquire(self) -> float:
+        """Wait until one more request may be sent. Returns when it will have arrived, by the clock's monotonic seconds."""
+        async with self._turn:  # hands itself on in the order of asking, also when who waits is cancelled
+            while (wait := self._wait()) > 0:
+                await self._sleep(wait)
+            arrives = self._clock.monotonic() + _MARGIN_S
+            self._sent.append(arrives)
+            self.spent += 1
+            return arrives
+
+    def _wait(self) -> float:
+        """Seconds, as things stand, until one more request may be sent."""
+        if not self.rate:
+            return math.inf
+        ready = self._paused_until
+        if len(self._sent) == self._sent.maxlen:
+            oldest = self._sent[0]
+            on_its_way = bool(self._unanswered) and self._unanswered[0] <= oldest
+            ready = max(ready, oldest + max(1.0, 1.0 / self.rate) + (_TRAVEL_S if on_its_way else 0.0))
+        return ready - self._clock.monotonic()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until then, or until an answer or another rate changes what there is to wait for."""
+        self._changed.clear()
+        waits = [asyncio.ensure_future(self._changed.wait())]
+        if seconds < math.inf:
+            waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _settled(self, arrived: float) -> None:
+        """One of those under way arrived at this moment or before. Which one it was makes no difference to the sum."""
         guessed = self._unanswered.popleft()
-        now = self._clock.monotonic() + _TICK_S
-        if guessed in self._sent and now > guessed:
+        if guessed in self._sent:
             self._sent.remove(guessed)
-            self._sent.append(now)
+            insort(self._sent, arrived)
+        self._changed.set()
+
+
+def _checked(rate: float) -> float:
+    if rate < 0:
+        raise ValueError(f"a rate is 0 requests/s or more, not {rate}")
+    return rate
+
+
+def _slots(rate: float) -> int:
+    """Requests in one window: a second, or 1/rate of them where that is longer."""
+    return max(1, math.floor(rate + _ROUNDING)) if rate else 0

@@ -44,13 +44,13 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         await stop.wait()
         return
     app = StreamsApp(cluster, config.data_dir / "streams", list(settings))
-    rates = {name: RateLimit(provider.rate * provider.enrichment_share) for name, provider in settings.items()}
+    rates = {name: RateLimit(0) for name in settings}
     providers = {name: REGISTRY[name](settings[name], rates[name], attempts=1) for name in settings}
 
     def share_out(name: str, partitions: int) -> None:
-        """Each worker spends the part of the budget that goes with its partitions."""
+        """Each worker spends the part of the budget that goes with its partitions, and none without any."""
         whole = settings[name].rate * settings[name].enrichment_share
-        rates[name].set_rate(whole * max(partitions, 1) / cluster.topics.partitions)
+        rates[name].set_rate(whole * partitions / cluster.topics.partitions)
 
     app.on_owned = share_out
     for name, provider in providers.items():

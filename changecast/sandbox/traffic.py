@@ -33,16 +33,21 @@ class Traffic:
         self._monotonic = monotonic
         self._routes: Counter[tuple[str, str, int]] = Counter()
         self._seconds: dict[str, deque[tuple[int, int]]] = defaultdict(lambda: deque(maxlen=SECONDS_KEPT))
+        self._last_second: dict[str, deque[float]] = defaultdict(deque)
         self._peaks: Counter[str] = Counter()
         self.recent: deque[Asked] = deque(maxlen=REQUESTS_KEPT)
 
     def came(self, provider: str) -> None:
         """A request has come in: this is what rates are measured by."""
-        second = int(self._monotonic())
+        now = self._monotonic()
         seconds = self._seconds[provider]
-        count = seconds.pop()[1] + 1 if seconds and seconds[-1][0] == second else 1
-        seconds.append((second, count))
-        self._peaks[provider] = max(self._peaks[provider], count)
+        count = seconds.pop()[1] + 1 if seconds and seconds[-1][0] == int(now) else 1
+        seconds.append((int(now), count))
+        last = self._last_second[provider]
+        last.append(now)
+        while last[0] <= now - 1:
+            last.popleft()
+        self._peaks[provider] = max(self._peaks[provider], len(last))
 
     def answered(self, asked: Asked) -> None:
         self._routes[asked.provider, f"{asked.method} {asked.route}", asked.status] += 1
@@ -57,12 +62,13 @@ class Traffic:
         )
 
     def peak(self, provider: str) -> int:
-        """The most requests that came in within one second."""
+        """The most requests that came in within any one second, wherever it begins."""
         return self._peaks[provider]
 
     def reset(self) -> None:
         self._routes.clear()
         self._seconds.clear()
+        self._last_second.clear()
         self._peaks.clear()
         self.recent.clear()
 

@@ -11,14 +11,22 @@ import pytest
 from changecast.sandbox import Limits, Sandbox
 from runtime.kafka import Cluster
 from tests.producers.worlds import changecast, config_for, until, write_config
+from tests.streams.test_rebalance import members
 
 RATES = {"tmdb": 20, "pbs": 12, "tvdb": 12}
 BUSY_FOR_S = 12.0
 
 
+async def keep_changing(sandbox):
+    for provider in itertools.cycle(RATES):
+        sandbox.catalogue.edit(provider)
+        await asyncio.sleep(0.02)
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("workers", [1, 3])
-async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, topic_prefix, tmp_path, workers):
+@pytest.mark.parametrize(("before", "joining"), [(1, 0), (3, 0), (1, 2)])
+async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, topic_prefix, tmp_path, before, joining):
+    """Also while workers join, and partitions and their shares move to them."""
     cluster = Cluster.at(bootstrap_servers, topic_prefix)
     async with Sandbox(limits=Limits(tmdb_per_second=10_000)) as sandbox, AsyncExitStack() as stack:
         for _ in range(400):
@@ -29,10 +37,13 @@ async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, to
         rated = {name: section.model_copy(update={"rate": RATES[name]}) for name, section in sections.items()}
         config = config.model_copy(update={"providers": config.providers.model_copy(update=rated)})
         path = write_config(tmp_path / "changecast.yaml", config)
-        streams = []
-        for number in range(workers):
+
+        async def start_streams(number):
             folder = {"CHANGECAST_DATA_DIR": str(tmp_path / f"streams-{number}")}
-            streams.append(await stack.enter_async_context(changecast("worker", "streams", "-c", str(path), environ=folder)))
+            return await stack.enter_async_context(changecast("worker", "streams", "-c", str(path), environ=folder))
+
+        for number in range(before):
+            await start_streams(number)
         await stack.enter_async_context(changecast("worker", "producers", "-c", str(path)))
 
         async def enriching():
@@ -40,12 +51,16 @@ async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, to
 
         await until(enriching, 90, "enrichment under way")
         sandbox.requests.reset()
-        busy = asyncio.get_running_loop().time() + BUSY_FOR_S
-        for provider in itertools.cycle(RATES):
-            sandbox.catalogue.edit(provider)
-            await asyncio.sleep(0.02)
-            if asyncio.get_running_loop().time() > busy:
-                break
+        changing = asyncio.create_task(keep_changing(sandbox))
+        for number in range(joining):
+            await start_streams(before + number)
+
+        async def all_share():
+            return await members(cluster, topic_prefix) == before + joining
+
+        await until(all_share, 90, "all workers have joined")
+        await asyncio.sleep(BUSY_FOR_S)
+        changing.cancel()
         spent = {name: sandbox.requests.peak(name) for name in RATES}
         in_all = {name: sandbox.requests.count(name) for name in RATES}
         print(spent, in_all)

@@ -101,50 +101,122 @@ async def test_a_lower_rate_counts_what_was_sent_before_it() -> None:
 async def test_a_request_counts_from_when_it_was_answered_since_it_may_have_travelled_until_then() -> None:
     clock = ManualClock()
     limit = RateLimit(2, clock)
-    await _granted(limit, clock, 2)
-    clock.advance(0.6)
-    limit.answered()
-    limit.answered()
+    async with limit.request(), limit.request():
+        clock.advance(0.6)
     await limit.acquire()
     assert clock.monotonic() == pytest.approx(1.6, abs=0.01)
 
 
-async def test_a_provider_that_answers_slowly_still_gets_its_rate() -> None:
-    clock = ManualClock()
-    limit = RateLimit(10, clock)
-    moments = await _granted(limit, clock, 100)
-    for _ in range(100):
-        limit.answered()
-    assert moments[-1] <= 10 * 1.06
+async def test_an_answer_lets_the_next_go_that_waits_for_it() -> None:
+    limit = RateLimit(1)
+    clock = SystemClock()
+    async with limit.request():
+        waiting = asyncio.create_task(limit.acquire())
+        await clock.sleep(0.3)
+    answered = clock.monotonic()
+    await waiting
+    assert clock.monotonic() - answered >= 1.0
 
 
-async def test_answers_that_nobody_waits_for_change_nothing() -> None:
+async def test_a_request_without_an_answer_holds_its_place_for_a_second_more_and_no_longer() -> None:
     clock = ManualClock()
     limit = RateLimit(1, clock)
-    for _ in range(5):
-        limit.answered()
-    assert (await _granted(limit, clock, 2))[1] >= 1
+    async with limit.request():
+        await limit.acquire()
+        assert clock.monotonic() == pytest.approx(2.05)
 
 
-async def test_a_server_sees_no_more_than_the_rate_in_any_second_although_the_first_requests_travel_longer() -> None:
-    """The first connections of a client are slow: without regard to that, the next second's requests overtake them."""
+async def test_a_request_that_is_broken_off_may_still_arrive() -> None:
+    clock = ManualClock()
+    limit = RateLimit(1, clock)
+    with pytest.raises(ConnectionError):
+        async with limit.request():
+            raise ConnectionError
+    await limit.acquire()
+    assert clock.monotonic() == pytest.approx(2.0)
+
+
+async def test_one_request_that_is_never_answered_does_not_slow_the_others() -> None:
+    clock = ManualClock()
+    limit = RateLimit(10, clock)
+    async with limit.request():
+        for _ in range(100):
+            async with limit.request():
+                pass
+    assert clock.monotonic() <= 10 * 1.06 + 1
+
+
+async def test_a_server_sees_no_more_than_the_rate_in_any_second_however_long_requests_travel() -> None:
+    """The first connections of a client are slow, and a process may stand still: the next second's requests must not catch up."""
     arrived: list[float] = []
     clock = SystemClock()
 
     async def request(limit: RateLimit, delay: float) -> None:
-        await limit.acquire()
-        await asyncio.sleep(delay)
-        arrived.append(clock.monotonic())
-        limit.answered()
+        async with limit.request():
+            await asyncio.sleep(delay)
+            arrived.append(clock.monotonic())
 
     limit = RateLimit(10)
-    await asyncio.gather(*(request(limit, 0.4 if number < 10 else 0.01) for number in range(25)))
+    delays = [0.4] * 10 + [1.3] * 10 + [0.01] * 15
+    await asyncio.gather(*(request(limit, delay) for delay in delays))
     assert _most_within(arrived, 1.0) <= 10
 
 
-def test_a_rate_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="above 0"):
-        RateLimit(0)
+def test_a_rate_below_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 requests/s or more"):
+        RateLimit(-1)
+
+
+async def test_with_a_rate_of_nothing_nothing_is_sent_until_there_is_a_share() -> None:
+    clock = ManualClock()
+    limit = RateLimit(0, clock)
+    asking = asyncio.create_task(limit.acquire())
+    await asyncio.sleep(0)
+    assert limit.spent == 0
+    limit.set_rate(3)
+    await asyncio.wait_for(asking, 5)
+    assert limit.spent == 1
+
+
+@settings(max_examples=100)
+@given(st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=2, max_size=6), st.floats(0, 1.5))
+def test_shares_that_move_between_workers_add_up_to_no_more_than_the_whole_in_any_second(
+    divisions: list[list[int]], between: float
+) -> None:
+    """Three workers share four partitions' budget of 8/s; at each rebalance all are told, and each spends what it may."""
+
+    async def run() -> None:
+        clocks = [ManualClock() for _ in range(3)]
+        limits = [RateLimit(0, clock) for clock in clocks]
+        moments: list[float] = []
+        at = 0.0
+        for division in divisions:
+            owned = [min(division[0], 4), 0, 0]
+            owned[1] = min(division[1], 4 - owned[0])
+            owned[2] = 4 - owned[0] - owned[1]
+            at += between
+            for limit, clock, partitions in zip(limits, clocks, owned, strict=True):
+                clock.advance(max(at - clock.monotonic(), 0))
+                limit.set_rate(2.1 * partitions)
+                until = at + between
+                while partitions and (await _soonest(limit, clock, until)):
+                    moments.append(clock.monotonic())
+        if moments:
+            assert _most_within(moments, 1.0) <= 8
+
+    asyncio.run(run())
+
+
+async def _soonest(limit: RateLimit, clock: ManualClock, until: float) -> bool:
+    """Whether one more may be sent before `until`; the clock then stands where it was sent."""
+    before = limit.spent
+    asking = asyncio.create_task(limit.acquire())
+    while not asking.done():
+        await asyncio.sleep(0)
+        if clock.monotonic() >= until:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+    return limit.spent > before and clock.monotonic() < until
 
 
 async def test_it_counts_what_was_spent() -> None:
