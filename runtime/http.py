@@ -39,6 +39,8 @@ _LONGEST_WAIT_S = 60.0
 _MAX_RETRY_AFTER_S = 3600.0
 """A provider that asks for more is asked again after an hour: a typo in a header must not end the polling."""
 _EXCERPT = 200
+_CONNECTIONS = 64
+_KEEPALIVE_S = 30.0
 
 Params = Mapping[str, str | int | Sequence[str]]
 
@@ -114,9 +116,7 @@ class ProviderHttp:
         self._clock = clock or SystemClock()
         self._random = random or Random()
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(
-                limits=httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=30)
-            ),
+            transport=AiohttpTransport(client=_session),
             headers={"Accept": "application/json", "User-Agent": "changecast", **(headers or {})},
             auth=auth,
             timeout=timeout_s,
@@ -215,6 +215,21 @@ class ProviderHttp:
             return email.utils.parsedate_to_datetime(headers["date"]).astimezone(UTC)
         except (KeyError, ValueError):
             return self._clock.now()
+
+
+def _session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=httpx.create_ssl_context())
+    return aiohttp.ClientSession(connector=connector, middlewares=(_once,))
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """aiohttp sends a GET whose connection breaks a second time, unasked: a request that no budget has been charged for."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

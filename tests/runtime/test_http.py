@@ -293,6 +293,18 @@ async def test_a_reset_connection_is_an_unavailable_provider() -> None:
         await http.aclose()
 
 
+async def test_a_request_whose_connection_breaks_is_sent_once_for_each_that_the_budget_counts() -> None:
+    async def cut(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async with served(cut, attempts=3) as (http, server):
+        with pytest.raises(ProviderUnavailable):
+            await http.get("x")
+        assert len(server.requests) == http.rate.spent == 3
+
+
 async def test_a_refused_connection_is_an_unavailable_provider() -> None:
     async with raw(b"") as url:
         pass
