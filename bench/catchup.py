@@ -46,9 +46,9 @@ _PROVIDERS = ("tmdb", "pbs")
 class Size:
     """See `Outage`. `rate` is the setting of each provider, of which polling has `polling_share`."""
 
-    entities: int = 12_000
-    items: int = 25
-    entries: int = 400_000
+    entities: int = 8_000
+    items: int = 40
+    entries: int = 360_000
     rate: float = 500
     interval_s: float = 10.0
     within_s: float = 1_800.0
@@ -68,7 +68,7 @@ class Size:
 
 
 FULL = Size()
-SHORT = Size(entities=600, entries=20_000, interval_s=5.0, within_s=180.0)
+SHORT = Size(entities=400, entries=18_000, interval_s=5.0, within_s=180.0)
 
 
 @dataclass

@@ -86,8 +86,9 @@ Number = Annotated[float, BeforeValidator(_number)]
 def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that is not closed
+        host = parts.hostname or ""
+        good = parts.scheme in ("http", "https") and bool(host.encode("idna")) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed, a part of the name that is empty or too long
         good = False
     if not good or not text.isprintable() or " " in text:
         raise Invalid("not a web address: write http:// or https://, then a host and a path")

@@ -51,6 +51,7 @@ def test_an_unknown_key_is_shown_with_its_line_a_caret_and_the_nearest_right_nam
         ("providers: {tmdb: {since: yesterday}}", f"1:27: providers.tmdb.since: {NO_SINCE}"),
         ("providers: {tmdb: {watch: {tv: some}}}", f"1:32: providers.tmdb.watch.tv: {NO_WATCH}"),
         ("providers: {tmdb: {base_url: api.org}}", f"1:30: providers.tmdb.base_url: {NO_ADDRESS}"),
+        ("providers: {tmdb: {base_url: 'http://api..org'}}", f"1:30: providers.tmdb.base_url: {NO_ADDRESS}"),
         ("providers: {tvbd: {}}", '1:13: providers.tvbd: unknown key "tvbd"; did you mean "tvdb"?'),
         ("network: {allow: [10.0.0.1/8]}", f"1:19: network.allow[0]: {HOST_BITS}"),
         ("network: {allow: here}", f"1:18: network.allow: {NO_NETWORK}"),
