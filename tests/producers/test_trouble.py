@@ -89,12 +89,13 @@ async def test_in_every_kind_of_trouble_of_one_provider_the_changes_of_the_other
         assert not {event.id for event in asked} & {event.id for event in told["tmdb"]}
 
         sandbox.faults.clear()
-        trouble = "is well again"
-        await edit_and_see(COMES_BACK_WITHIN_S, "tmdb")
+        await edit_and_see(COMES_BACK_WITHIN_S, ("tmdb",), "is well again")
         ids = {event.id for event in asked}
-        await until(
-            lambda: asyncio.sleep(0, ids <= {event.id for event in told["tmdb"]}), COMES_BACK_WITHIN_S, "those that waited"
-        )
+
+        async def all_came() -> bool:
+            return ids <= {event.id for event in told["tmdb"]}
+
+        await until(all_came, COMES_BACK_WITHIN_S, "those that waited")
         waited = [event for event in told["tmdb"] if event.id in ids]
         assert [event.id for event in waited] == [event.id for event in asked]
         assert {event.data.enrichment.status for event in waited} == {"complete"}
