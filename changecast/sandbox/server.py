@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
 
@@ -46,7 +47,7 @@ class Sandbox:
 
     `data_dir`: where its history and its webhook secret are kept; None keeps them in memory only.
     `port`: 0 takes a free one. `edits_per_minute`: 0 leaves the catalogue as it is, but for `catalogue.edit`.
-    `clock` gives Unix seconds; `monotonic` is for rates. `on_activity` is told of every edit and receipt.
+    `clock` gives Unix seconds, by which answers are dated too; `monotonic` is for rates. `on_activity` is told of every edit and receipt.
 
         async with Sandbox() as sandbox:
             sandbox.catalogue.edit("tmdb", "episode-still-added", target=63057)
@@ -190,6 +191,7 @@ class Sandbox:
         try:
             if response is None:
                 response = await handler(request)
+                response.headers["Date"] = formatdate(self._clock(), usegmt=True)
         except web.HTTPException as error:
             self._answered(request, provider, error.status)
             raise

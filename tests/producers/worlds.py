@@ -19,7 +19,7 @@ from changecast.sandbox import sandbox_providers
 from producers.backfill import Range, StandingClock, ranged
 from producers.registry import REGISTRY
 from producers.worker import run
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from runtime.topics import read_to_end
@@ -86,9 +86,11 @@ async def cursors(cluster: Cluster) -> dict[str, Cursor]:
     return found
 
 
-async def whole_history(config: Config, provider: str, since: timedelta = timedelta(hours=24)) -> set[str]:
+async def whole_history(
+    config: Config, provider: str, clock: Clock | None = None, since: timedelta = timedelta(hours=24)
+) -> set[str]:
     """The ids of everything that the provider tells of now: a reader of its own, which nothing has happened to."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     span = Range(clock.now() - since, clock.now())
     settings = ranged(config.providers.configured()[provider], span)
     source = REGISTRY[provider](settings, RateLimit(1000), StandingClock(span.until, clock))
