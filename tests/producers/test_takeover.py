@@ -9,8 +9,11 @@ import signal
 from contextlib import suppress
 
 import aiohttp
+import orjson
 import pytest
+from click.testing import CliRunner
 
+from changecast.cli import cli
 from runtime.kafka import Cluster
 from tests.producers.worlds import (
     PROVIDERS,
@@ -31,6 +34,28 @@ FEEDS = 4
 TAKEN_OVER_WITHIN_S = 30.0
 OLD_S = 8 * 3600
 """Before the start, and outside of what PBS and TheTVDB are read again."""
+
+
+async def listed(path: str, workers: int) -> str:
+    """`changecast provider list` once each feed has been polled to its end by one of so many workers; returns which."""
+    found = {}
+
+    async def all_polled() -> bool:
+        shown = await asyncio.to_thread(CliRunner().invoke, cli, ["provider", "list", "--json", "-c", path])
+        found.update(orjson.loads(shown.output))
+        return all(feed["status"]["polled_at"] for feed in found["feeds"])
+
+    await until(all_polled, 30, "every feed polled, by the list")
+    assert (found["workers"], found["polled"], len(found["feeds"])) == (workers, True, FEEDS)
+    for feed in found["feeds"]:
+        status = feed["status"]
+        assert feed["lag_s"] >= 0
+        assert feed["cursor"]["read_to"]
+        assert status["requests"] > 0
+        assert status["state"] in ("polling", "waiting", "catching-up")
+        assert status["error"] is None
+    [leader] = {feed["status"]["worker"] for feed in found["feeds"]}
+    return str(leader)
 
 
 @pytest.mark.timeout(240)
@@ -68,6 +93,7 @@ async def test_a_killed_workers_feeds_are_taken_over_and_nothing_is_lost_or_told
                 await until(all_told, 40, "events of every provider")
                 await asyncio.sleep(3)
                 assert not any(POLLS in line for line in second.lines)
+                leader = await listed(path, workers=2)
 
                 first.process.send_signal(signal.SIGKILL)
                 killed = now()
@@ -76,6 +102,7 @@ async def test_a_killed_workers_feeds_are_taken_over_and_nothing_is_lost_or_told
                     lambda: read_past(cluster, killed, FEEDS), TAKEN_OVER_WITHIN_S, "all feeds read by the second worker"
                 )
                 print(f"taken over and read again after {took:.1f} s")
+                assert await listed(path, workers=1) != leader
 
                 editing.cancel()
                 with suppress(asyncio.CancelledError):

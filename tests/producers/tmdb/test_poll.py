@@ -80,10 +80,11 @@ async def test_the_pointer_to_a_deleted_season_tells_of_it() -> None:
 async def test_all_pages_of_the_lists_are_read_for_each_kind() -> None:
     async with tmdb() as reader:
         reader.catalogue.page_size = 7
-        for kind, feed in (("movie", "movie"), ("person", "person")):
+        for kind in ("movie", "tv", "person"):
             for entity_id in range(1, 31):
                 reader.catalogue.edit(kind, entity_id)
-            assert len(await reader.poll(feed)) == 30
+            assert len(await reader.poll(kind)) == 30
+            assert "page=5" in reader.asked(f"/{kind}/changes")[-1]
             reader.cursor = None
 
 

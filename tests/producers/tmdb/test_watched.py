@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from aiohttp import web
 
 from tests.producers.tmdb.catalogue import NOON, error_answer, tmdb
@@ -24,6 +25,27 @@ async def test_watched_ids_are_asked_directly_and_no_list_is_read() -> None:
         reader.catalogue.edit("movie", 551)
         assert [event.subject for event in await reader.poll()] == ["tmdb:movie:550"]
         assert reader.asked("/movie/changes") == []
+
+
+@pytest.mark.parametrize("kind", ["movie", "tv", "person"])
+async def test_each_kind_is_watched_whole_by_ids_or_not_at_all(kind: str) -> None:
+    others = {"movie": "none", "tv": "none", "person": "none"}
+    async with tmdb(watch={**others, kind: [7]}) as reader:
+        reader.catalogue.edit(kind, 7)
+        reader.catalogue.edit(kind, 8)
+        assert [feed.name for feed in reader.provider.feeds] == [kind]
+        assert [event.data.entity.id for event in await reader.poll(kind)] == ["7"]
+    async with tmdb(watch={**others, kind: "all"}) as reader:
+        reader.catalogue.edit(kind, 8)
+        assert [feed.name for feed in reader.provider.feeds] == [kind]
+        assert [event.data.entity.id for event in await reader.poll(kind)] == ["8"]
+
+
+async def test_a_watched_series_is_followed_down_to_its_episodes() -> None:
+    async with tmdb(watch={"movie": "none", "tv": [1399], "person": "none"}) as reader:
+        reader.catalogue.edit_episode(1399, 3624, 63057, (1, 2))
+        assert [event.subject for event in await reader.poll("tv")] == ["tmdb:episode:63057"]
+        assert reader.asked("/tv/changes") == []
 
 
 async def test_a_watched_id_is_asked_in_windows_for_the_whole_of_an_outage() -> None:
