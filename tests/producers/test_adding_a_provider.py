@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "runtime", "producers", "streams", "sinks", "changecast")
+FOLDERS = ("schemas", "runtime", "producers", "streams", "sinks", "changecast", "tests")
 NEW_FILE = re.compile(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PATCH = re.compile(r"^```diff\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -57,8 +58,9 @@ asyncio.run(main())
 
 @pytest.fixture
 def tree(tmp_path):
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     text = (ROOT / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
     for path, content in NEW_FILE.findall(text):
         target = tmp_path / path
@@ -96,3 +98,14 @@ def test_a_provider_is_added_by_what_the_page_says_and_nothing_else(tree):
         [sys.executable, "-m", "changecast", "fetch", "almanac"], cwd=tree, capture_output=True, text=True, timeout=60
     )
     assert "provider:type:id" in known.stderr
+
+
+@pytest.mark.timeout(300)
+def test_the_new_provider_is_held_to_the_same_histories_as_the_others(tree):
+    command = [sys.executable, "-m", "pytest", "tests/producers/test_histories.py", "-k", "almanac", "-p", "no:cacheprovider"]
+    shown = subprocess.run(
+        command, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, capture_output=True, text=True, timeout=280
+    )
+    assert shown.returncode == 0, shown.stdout[-3000:]
+    # a selection that finds nothing has another code
+    assert "[100%]" in shown.stdout

@@ -169,7 +169,11 @@ def tvdb_stands(world: World) -> set[str]:
     }
 
 
-STANDS: dict[str, Callable[[World], set[str]]] = {"tmdb": tmdb_stands, "pbs": pbs_stands, "tvdb": tvdb_stands}
+STANDS: dict[str, Callable[[World], set[str]]] = {
+    "tmdb": tmdb_stands,
+    "pbs": pbs_stands,
+    "tvdb": tvdb_stands,
+}
 """The ids of the events that the provider's feed calls for now."""
 
 FAULTS = [
