@@ -53,7 +53,7 @@ run: install  ## Everything, with changecast.yaml where there is one, else the e
 test: install  ## ARGS="-k cursor" for some of them, JOBS=4 with more cores.
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-bench: install  ## ARGS=--short for a look in a minute; PART=sinks for the other half.
+bench: install  ## ARGS=--short for a look in a minute; PART=sinks or PART=catchup for the rest.
 	@$(BIN)/python -m bench $(or $(PART),streams) $(ARGS)
 
 chaos: install  ## KILLS=10 for fewer, ARGS="--seed 7" for the same plan again.

@@ -7,32 +7,17 @@ from random import Random
 
 import pytest
 
-from changecast.sandbox import Fault, Limits, Sandbox
-from changecast.sandbox.faults import Faults
+from changecast.sandbox import Limits, Sandbox
 from producers.poller import FeedPoller
 from producers.registry import REGISTRY
 from runtime.clock import ManualClock
 from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
+from tests.producers.troubles import FailsFor
 from tests.producers.worlds import PROVIDERS, config_for, counted, now, until, whole_history
 
 TEN_MINUTES_S = 600.0
-
-
-class FailsFor(Faults):
-    """Every request fails until the clock has gone on by so many seconds. `times`: when each came."""
-
-    def __init__(self, clock: ManualClock, seconds: float) -> None:
-        super().__init__()
-        self._clock, self._until = clock, clock.monotonic() + seconds
-        self.times: list[float] = []
-
-    def take(self, method: str, path: str) -> Fault | None:
-        if self._clock.monotonic() >= self._until:
-            return None
-        self.times.append(self._clock.monotonic())
-        return Fault("*", status=500)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

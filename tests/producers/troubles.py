@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from changecast.sandbox import Fault
+from changecast.sandbox.faults import Faults
+from runtime.clock import ManualClock
 from runtime.http import BadResponse, CredentialsRejected, ProviderError, ProviderUnavailable
 
 TIMEOUT_S = 1.0
@@ -44,3 +46,18 @@ TROUBLES = {
     "a redirect": Trouble(BadResponse, {"status": 302, "headers": {"Location": "https://elsewhere.example/"}}),
     "the key is refused": Trouble(CredentialsRejected, {"status": 401, "body": '{"status_code": 7, "success": false}'}),
 }
+
+
+class FailsFor(Faults):
+    """Every request fails until the clock has gone on by so many seconds. `times`: when each came."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        super().__init__()
+        self._clock, self._until = clock, clock.monotonic() + seconds
+        self.times: list[float] = []
+
+    def take(self, method: str, path: str) -> Fault | None:
+        if self._clock.monotonic() >= self._until:
+            return None
+        self.times.append(self._clock.monotonic())
+        return Fault("*", status=500)

@@ -10,8 +10,7 @@ from random import Random
 
 import pytest
 
-from changecast.sandbox import Fault, Limits, Sandbox
-from changecast.sandbox.faults import Faults
+from changecast.sandbox import Limits, Sandbox
 from producers.interface import Fetched
 from producers.registry import REGISTRY
 from runtime.clock import ManualClock
@@ -20,7 +19,7 @@ from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from schemas.event import Entity
 from streams.reading import CREDENTIALS_RETRY_S, EntityReader, Failed, Patience
-from tests.producers.troubles import MAX_BODY_BYTES, NOWHERE, RETRY_AFTER_S, TIMEOUT_S, TROUBLES
+from tests.producers.troubles import MAX_BODY_BYTES, NOWHERE, RETRY_AFTER_S, TIMEOUT_S, TROUBLES, FailsFor
 from tests.producers.worlds import config_for, now
 
 MOVIE = Entity(type="movie", native_type="movie", id="550")
@@ -62,17 +61,6 @@ async def test_answers_that_stay_unreadable_end_with_the_budget(name):
         sandbox.faults.add(TROUBLES[name].of("tmdb"))
         assert isinstance(await reader.read(MOVIE, now(), was_readable=False), Failed)
     assert PATIENCE.retry_budget.total_seconds() < clock.monotonic() < 4 * PATIENCE.retry_budget.total_seconds()
-
-
-class FailsFor(Faults):
-    """Every request fails until the clock has gone on by so many seconds."""
-
-    def __init__(self, clock: ManualClock, seconds: float) -> None:
-        super().__init__()
-        self._clock, self._until = clock, clock.monotonic() + seconds
-
-    def take(self, method: str, path: str) -> Fault | None:
-        return Fault("*", status=500) if self._clock.monotonic() < self._until else None
 
 
 async def test_ten_minutes_of_500_give_up_no_entity_and_cost_few_requests():
