@@ -55,7 +55,7 @@ async def walked(feed: Reader, meanwhile: Callable[[], None] = lambda: None) -> 
 
 def told(pages: list[Page]) -> list[ObservedEvent]:
     """The events as they come out of dedupe."""
-    return list({event.id: event for page in reversed(pages) for event in reversed(page.events)}.values())[::-1]
+    return list({event.id: event for page in pages for event in page.events}.values())
 
 
 def by_entity(events: list[ObservedEvent]) -> dict[str, list[datetime]]:
