@@ -185,8 +185,9 @@ class _FeedBackfill:
         return event.time in self._span or any(change.key == GAP_KEY for change in event.data.changes)
 
     def _as_read_now(self, event: ObservedEvent) -> ObservedEvent:
-        """The clock that the feed was given stands; the event is observed now all the same."""
-        return event.model_copy(update={"data": event.data.model_copy(update={"observed_at": self._clock.now()})})
+        """The clock that the feed was given stands; the event is observed now all the same, beside the feed's own progress."""
+        seen = {"observed_at": self._clock.now(), "out_of_turn": True}
+        return event.model_copy(update={"data": event.data.model_copy(update=seen)})
 
     def _read_to(self) -> datetime:
         return self._span.since if self._cursor is None else min(self._cursor.read_to, self._span.until)

@@ -132,7 +132,8 @@ class Enrichment(_Model):
 
 class ObservedData(_Model):
     """What a provider's feed said. `action` is the provider's own; `changes` holds its items where it gives any. `resync`: an
-    operator asked for the entity's state; nothing need have changed."""
+    operator asked for the entity's state; nothing need have changed. `out_of_turn`: read beside the feed's own progress (ahead of it
+    after an outage, or in a backfill), so its time does not say how far the feed has been read."""
 
     provider: str
     entity: Entity
@@ -140,6 +141,7 @@ class ObservedData(_Model):
     changes: list[Change] = []
     updated_fields: list[str] = []
     resync: bool = False
+    out_of_turn: bool = False
     observed_at: Timestamp
 
 

@@ -136,8 +136,7 @@ class Pipeline:
             cycle.others += [self._records.dead(key, value, None, "bad-event", error), Record(self._records.deferred, key, None)]
         self._unreadable = {}
         fresh = first_sightings(self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key))
-        mark = Mark(self._stream_time).pack()
-        cycle.marks = {sighting.id: Write(sighting.id.encode(), mark) for sighting in fresh}
+        cycle.marks = {sighting.id: Write(sighting.id.encode(), self._mark(sighting.event).pack()) for sighting in fresh}
         touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
         await self._answers(touched.values())
         answered, self._answered = self._answered, set()
@@ -169,10 +168,13 @@ class Pipeline:
             else:
                 sightings.append(sighting)
                 self._place.dead.count(dead=False)
-                # a time to come, which providers give now and then, must not make all that is known look old
-                told = min(sighting.event.time, sighting.event.data.observed_at)
-                self._stream_time = max(self._stream_time, int(told.timestamp() * 1000))
+                if _in_turn(sighting.event):
+                    self._stream_time = max(self._stream_time, _told_at(sighting.event))
         return sightings
+
+    def _mark(self, event: ObservedEvent) -> Mark:
+        """An event that was read ahead is met again when the feed has come to its time, so it is kept from then on."""
+        return Mark(max(self._stream_time, _told_at(event)))
 
     async def _answers(self, touched: Iterable[Waiting]) -> None:
         """Ask about the entities, and wait for the answers as long as the batch budget lets."""
@@ -282,6 +284,17 @@ class Pipeline:
         while told < len(waiting.sightings) and self._place.reader.covers(fetched_at, waiting.sightings[told].event.time):
             told += 1
         return told
+
+
+def _in_turn(event: ObservedEvent) -> bool:
+    """Whether the feed has been read up to this event's time. One that was read ahead after an outage must not make old what was seen
+    before it: the feed is still to go on from there, and reads some of that again."""
+    return not (event.data.out_of_turn or event.data.resync)
+
+
+def _told_at(event: ObservedEvent) -> int:
+    """In ms. A time to come, which providers give now and then, must not make all that is known look old."""
+    return int(min(event.time, event.data.observed_at).timestamp() * 1000)
 
 
 def _answer(reading: asyncio.Task[Answer]) -> Answer:

@@ -171,6 +171,7 @@ class Sandbox:
 
     def _application(self) -> web.Application:
         app = web.Application(middlewares=[self._watch], client_max_size=MAX_BODY)
+        app.on_response_prepare.append(self._date)
         app.add_routes([web.get("/", self._page), web.get("/images/{path:.*}", self._image)])
         app.add_routes(self.webhooks.routes())
         app.add_routes(self.slack.routes())
@@ -202,6 +203,10 @@ class Sandbox:
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else request.path
         self.requests.answered(Asked(self._clock(), provider, request.method, route, request.path_qs, status))
+
+    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """The providers' clock is the sandbox's, also in what they say of it: clients go by it."""
+        response.headers["Date"] = formatdate(self._clock(), usegmt=True)
 
     async def _page(self, _request: web.Request) -> web.Response:
         html = render(self.catalogue.size(), self.catalogue.recent, self.webhooks.received, self.slack.received)

@@ -89,15 +89,15 @@ class PbsClient:
         return _document(_checked(answer))
 
 
-def first_query(since: datetime, types: Sequence[str] = ()) -> str:
+def first_query(since: datetime, types: Sequence[str] = (), ids: Sequence[str] = ()) -> str:
     """The query for what changed after `since`, oldest first: paging newest-first would shift as the feed grows.
-    `types` in PBS's own words; none: all."""
+    `types` in PBS's own words, `ids` of entities; none: all."""
     named = [
         ("since", since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
         ("sort", "timestamp"),
         ("page-size", str(PAGE_SIZE)),
     ]
-    return urlencode([*named, *(("type", word) for word in types)])
+    return urlencode([*named, *(("type", word) for word in types), *(("id", cid) for cid in ids)])
 
 
 def page_number(query: str) -> int:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from producers.gap import gap_event
 from producers.interface import BrokenItem, Page
+from producers.pbs.ahead import Ahead
 from producers.pbs.client import ChangelogPage, PbsClient, first_query, page_after
-from producers.pbs.entries import ACTIONS, PROVIDER, Entry, native_type, parse_time
+from producers.pbs.entries import ACTIONS, PROVIDER, Entry, native_type
+from producers.pbs.position import Position, due_reread, first_since, reread_before_outage
 from runtime.clock import Clock
 from runtime.http import BadResponse
 from schemas.config import Pbs
@@ -27,53 +28,15 @@ log = logging.getLogger(__name__)
 FEED = "changelog"
 
 _OUTAGE = timedelta(hours=1)
-"""Behind by more than this, a poll asks first whether the changelog still holds what is to be read. Recorded totals suggest that
-it holds some weeks."""
+"""Behind by more than this, a poll asks first whether the changelog still holds what is to be read (recorded totals suggest that it
+holds some weeks), and does the re-read that is due before the walk."""
 _TICK = timedelta(microseconds=1)
 """A resumed re-read starts this much before the last entry it saw, which is right for an inclusive and an exclusive `since`."""
 
 
-@dataclass(frozen=True)
-class Reread:
-    """A re-read under way: it goes on at `at` and ends with what is newer than `until`, which the newest poll has read."""
-
-    at: datetime
-    until: datetime
-
-
-@dataclass(frozen=True)
-class Position:
-    """`newest`: the newest entry seen. `begun`: where the first start began; what is older is never reported.
-    `reread_at`: when the last re-read began. On the provider's clock."""
-
-    newest: datetime
-    begun: datetime
-    reread_at: datetime
-    reread: Reread | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        position: dict[str, Any] = {
-            "newest": self.newest.isoformat(),
-            "begun": self.begun.isoformat(),
-            "reread_at": self.reread_at.isoformat(),
-        }
-        if self.reread is not None:
-            position["reread"] = {"at": self.reread.at.isoformat(), "until": self.reread.until.isoformat()}
-        return position
-
-    @classmethod
-    def from_json(cls, position: dict[str, Any]) -> Self:
-        reread = position.get("reread")
-        return cls(
-            newest=parse_time(position["newest"]),
-            begun=parse_time(position["begun"]),
-            reread_at=parse_time(position["reread_at"]),
-            reread=Reread(parse_time(reread["at"]), parse_time(reread["until"])) if reread else None,
-        )
-
-
 class ChangelogFeed:
-    """`changelog`. A poll reads what is newest to its end, then spends the rest of its interval on a re-read that is due."""
+    """`changelog`. A poll reads to the end of the list, then spends the rest of its interval on a re-read that is due. An outage is
+    walked in one poll, however long, and what is newest is read ahead meanwhile."""
 
     name = FEED
 
@@ -82,6 +45,7 @@ class ChangelogFeed:
         self._settings = settings
         self._clock = clock
         self._types = () if settings.types == "all" else tuple(native_type(word) for word in settings.types)
+        self._ahead = Ahead(client, settings, self._types)
 
     @property
     def interval_s(self) -> float:
@@ -95,39 +59,68 @@ class ChangelogFeed:
             cursor = self._cursor(None, position, begun)
             # kept before anything is asked: a first start that fails for a day still begins where it began
             yield Page((), cursor)
-        position, read_to = Position.from_json(cursor.position), cursor.read_to
-        since = max(position.newest - self._settings.overlap, position.begun)
+        async for page in self._newest(cursor):
+            cursor = page.cursor
+            yield page
+        self._ahead.caught_up()
 
-        # where nothing was read yet nothing is missing: what is older was not asked for
-        if read_to > position.begun and (gap := await self._gap(read_to)) is not None:
-            oldest, event = gap
-            position, read_to = replace(position, newest=max(position.newest, oldest)), oldest
-            cursor = self._cursor(cursor, position, read_to)
-            yield Page((event,), cursor)
-
-        async for changelog in self._pages(since):
-            position = replace(position, newest=max(position.newest, _newest(changelog)))
-            # at the end of the list all is read that the provider has; before that, all up to the newest entry
-            read_to = max(read_to, changelog.date if changelog.next is None else position.newest)
-            cursor = self._cursor(cursor, position, read_to)
-            yield self._page(changelog, cursor)
-
-        position = due_reread(position, self._settings, read_to)
+        position, read_to = due_reread(Position.from_json(cursor.position), self._settings, cursor.read_to), cursor.read_to
         if position.reread is None:
             return
         # one page at least: slow newest pages must not keep the re-read from ever coming to its end
         async for changelog in self._pages(position.reread.at - _TICK):
-            position = _reread_on(position, changelog)
+            position = position.reread_on(changelog)
             cursor = self._cursor(cursor, position, read_to)
             yield self._page(changelog, cursor)
             if position.reread is None or self._clock.monotonic() - started >= self.interval_s:
                 return
 
-    async def _gap(self, read_to: datetime) -> tuple[datetime, ObservedEvent] | None:
-        """After an outage: what the changelog has let go of since, with its oldest entry's time. None when it reaches back far enough."""
+    async def _newest(self, cursor: Cursor) -> AsyncIterator[Page]:
+        """From the cursor to the end of the list; after an outage with the re-read that it has kept from being done, before all else.
+        While it lasts, what is newest is read ahead."""
+        position, read_to = Position.from_json(cursor.position), cursor.read_to
         now = self._clock.now()
-        if now - read_to < _OUTAGE:
-            return None
+        # where nothing was read yet nothing is missing: what is older was not asked for
+        if read_to > position.begun and now - read_to >= _OUTAGE:
+            if (gap := await self._gap(read_to, now)) is not None:
+                oldest, event = gap
+                position, read_to = replace(position, newest=max(position.newest, oldest)), oldest
+                cursor = self._cursor(cursor, position, read_to)
+                yield Page((event,), cursor)
+            position = reread_before_outage(position, self._settings, now)
+            if position.reread is not None:
+                async for changelog in self._pages(position.reread.at - _TICK):
+                    position = position.reread_on(changelog)
+                    cursor = self._cursor(cursor, position, read_to)
+                    yield self._page(changelog, cursor)
+                    if position.reread is None:
+                        break
+                    async for page in self._read_ahead(position, cursor, changelog.date):
+                        yield page
+
+        async for changelog in self._pages(max(position.newest - self._settings.overlap, position.begun)):
+            position = position.on(changelog)
+            # at the end of the list all is read that the provider has; before that, all up to the newest entry
+            read_to = max(read_to, changelog.date if changelog.next is None else position.newest)
+            cursor = self._cursor(cursor, position, read_to)
+            yield self._page(changelog, cursor)
+            if changelog.next is not None:
+                async for page in self._read_ahead(position, cursor, changelog.date):
+                    yield page
+
+    async def _read_ahead(self, position: Position, cursor: Cursor, now: datetime) -> AsyncIterator[Page]:
+        """One request for what is newest, when it is due: in turns with the pages of the walk. The cursor stays the walk's. What can't
+        be read of it is left to the walk, which meets it."""
+        turn = await self._ahead.turn(position.passed, position.begun, cursor.read_to, now)
+        if turn is None:
+            return
+        if turn.entries:
+            observed_at = self._clock.now()
+            yield Page(tuple(observed(entry, observed_at, out_of_turn=True) for entry in turn.entries), cursor)
+        turn.take()
+
+    async def _gap(self, read_to: datetime, now: datetime) -> tuple[datetime, ObservedEvent] | None:
+        """After an outage: what the changelog has let go of since, with its oldest entry's time. None when it reaches back far enough."""
         oldest = await self._client.changelog_oldest()
         if oldest is None or oldest <= read_to:
             return None
@@ -173,23 +166,7 @@ class ChangelogFeed:
         return Cursor(provider=PROVIDER, feed=FEED, read_to=read_to, position=document, saved_at=self._clock.now())
 
 
-def first_since(since: timedelta | datetime, now: datetime) -> datetime:
-    """Where a first start begins: at a time, or so far back from now."""
-    if not isinstance(since, datetime):
-        return now - since
-    return since.replace(tzinfo=UTC) if since.tzinfo is None else since
-
-
-def due_reread(position: Position, settings: Pbs, now: datetime) -> Position:
-    """The position with a re-read begun when none is under way and the last began `reread_every` ago."""
-    if position.reread is not None or now - position.reread_at < settings.reread_every:
-        return position
-    # from the last re-read on, so that what came late just before an outage is not missed after it
-    begin = max(min(now, position.reread_at) - settings.reread, position.begun)
-    return replace(position, reread_at=now, reread=Reread(begin, position.newest))
-
-
-def observed(entry: Entry, observed_at: datetime) -> ObservedEvent:
+def observed(entry: Entry, observed_at: datetime, *, out_of_turn: bool = False) -> ObservedEvent:
     """The event of an entry. Its type ends in the action: the changelog names fields, not what happened to each."""
     action = ACTIONS[entry.action]
     entity = entry.entity
@@ -198,6 +175,7 @@ def observed(entry: Entry, observed_at: datetime) -> ObservedEvent:
         entity=entity,
         action=action,
         updated_fields=list(entry.updated_fields),
+        out_of_turn=out_of_turn,
         observed_at=observed_at,
     )
     return ObservedEvent(
@@ -208,16 +186,3 @@ def observed(entry: Entry, observed_at: datetime) -> ObservedEvent:
         time=entry.time,
         data=data,
     )
-
-
-def _newest(changelog: ChangelogPage) -> datetime:
-    """No later than the provider's clock: one entry dated next year must not hide all until then."""
-    newest = max((entry.time for entry in changelog.entries), default=datetime.min.replace(tzinfo=UTC))
-    return min(newest, changelog.date)
-
-
-def _reread_on(position: Position, changelog: ChangelogPage) -> Position:
-    assert position.reread is not None
-    at = max(position.reread.at, _newest(changelog))
-    done = changelog.next is None or at > position.reread.until
-    return replace(position, reread=None if done else replace(position.reread, at=at))

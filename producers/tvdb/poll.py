@@ -3,10 +3,15 @@
 TheTVDB's updates name a series and when it last changed, no more. A start that is too far back has been seen to give an
 empty list for ever, so time is walked in weeks. A whole week without any series is passed, and reported as a gap:
 a catalogue of that size does not stand still for a week.
+
+A walk of more than a week reads what is newest first, and again once an interval: a year is 52 requests, which take seconds or, on a
+bad day, a quarter of an hour. No order is broken by it: a series is named once, in the week of its last update, so of one series
+there is never an older entry left in the walk.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,10 +22,13 @@ from producers.interface import Page
 from producers.tvdb.client import TvdbClient
 from producers.tvdb.models import Update
 from runtime.clock import Clock
+from runtime.http import BadResponse
 from schemas.config import Tvdb
 from schemas.cursor import Cursor
 from schemas.event import Action, Entity, ObservedData, ObservedEvent, event_type, source
 from schemas.urn import Urn
+
+log = logging.getLogger(__name__)
 
 PROVIDER = "tvdb"
 FEED = "updated"
@@ -60,6 +68,7 @@ class UpdatedFeed:
         self._client = client
         self._settings = settings
         self._clock = clock
+        self._ahead_to: datetime | None = None  # what is newest has been read up to this, while the walk lasts
 
     @property
     def interval_s(self) -> float:
@@ -75,6 +84,9 @@ class UpdatedFeed:
         position = Position.of(cursor)
         since, position = next_read(position, self._settings, now)
         for start, end in windows(since, now):
+            if end < now:
+                async for page in self._read_ahead(position):
+                    yield page
             answer = await self._client.updated(start, end)
             # no further than the provider's clock: ours may be ahead of it
             window_read = max(position.read_to, min(end, answer.date))
@@ -87,6 +99,22 @@ class UpdatedFeed:
                 if not updates and end - start >= WINDOW:
                     events = (gap_event(PROVIDER, FEED, start, end, "no series is named for a whole week", now),)
                 yield Page(events, self._cursor(position), answer.broken if last else ())
+        self._ahead_to = None
+
+    async def _read_ahead(self, position: Position) -> AsyncIterator[Page]:
+        """What is newest, once an interval. The cursor stays the walk's, and what can't be read is left to the walk."""
+        now, interval = self._clock.now(), self._settings.interval
+        if now - (self._ahead_to or position.read_to) < interval:
+            return
+        since = max((self._ahead_to or now - interval) - self._settings.overlap, position.begun, now - WINDOW)
+        try:
+            answer = await self._client.updated(since, now)
+        except BadResponse as problem:
+            log.warning("tvdb:updated: what is newest can't be read ahead: %s; left to the walk for now", problem)
+        else:
+            for updates in chunks(answer.updates, _EVENTS_A_PAGE) if answer.updates else ():
+                yield Page(tuple(observed(update, now, out_of_turn=True) for update in updates), self._cursor(position))
+        self._ahead_to = now
 
     def _cursor(self, position: Position) -> Cursor:
         return Cursor(
@@ -128,7 +156,7 @@ def chunks(updates: Sequence[Update], size: int) -> list[Sequence[Update]]:
     return [updates[at : at + size] for at in range(0, len(updates), size)] or [()]
 
 
-def observed(update: Update, observed_at: datetime) -> ObservedEvent:
+def observed(update: Update, observed_at: datetime, *, out_of_turn: bool = False) -> ObservedEvent:
     """The event of an update. New or changed is not said: both are `updated`."""
     urn = Urn(PROVIDER, "series", update.series_id)
     entity = Entity(type=urn.type, native_type=urn.type, id=urn.id)
@@ -138,5 +166,7 @@ def observed(update: Update, observed_at: datetime) -> ObservedEvent:
         type=event_type(PROVIDER, urn.type, [], Action.UPDATED),
         subject=str(urn),
         time=update.time,
-        data=ObservedData(provider=PROVIDER, entity=entity, action=Action.UPDATED, observed_at=observed_at),
+        data=ObservedData(
+            provider=PROVIDER, entity=entity, action=Action.UPDATED, out_of_turn=out_of_turn, observed_at=observed_at
+        ),
     )

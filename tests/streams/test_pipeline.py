@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from producers.interface import Fetched, Refused
+from producers.resync import resync_event
 from runtime.kafka import Cluster
 from schemas.event import ChangeEvent, Entity
 from streams.pipeline import Pipeline, Place
@@ -48,11 +49,11 @@ class MemoryTable:
 class Partition:
     """A partition's pipeline with its tables; `feed` is one cycle, and returns what it published."""
 
-    def __init__(self, provider, *, settle=0.0, budget=1.0, tables=None):
+    def __init__(self, provider, *, settle=0.0, budget=1.0, tables=None, window=timedelta(days=30)):
         self.seen, self.snapshots = tables or (MemoryTable(), MemoryTable())
         self.cluster = Cluster.at("127.0.0.1:1")
         reader = EntityReader(provider, Patience(settle=timedelta(seconds=settle), forbidden_recheck=timedelta(0)))
-        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, timedelta(days=30), timedelta(seconds=budget))
+        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, window, timedelta(seconds=budget))
         self.pipeline = Pipeline(place, PARTITION)
         self.offset = 0
 
@@ -299,3 +300,49 @@ async def test_a_state_that_is_too_large_is_not_kept_and_the_event_is_published(
     (event,) = changes(await partition.feed(pbs(1)))
     assert event.data.enrichment.baseline
     assert b"pbs:series:1" not in partition.snapshots.rows
+
+
+def at_hour(hour, *, out_of_turn=False):
+    """An event of the feed, so many hours after the beginning, observed five days after it."""
+    event = observed(f"m{hour}", int(hour * 3600))
+    seen = {"observed_at": BEGINNING + timedelta(days=5), "out_of_turn": out_of_turn}
+    return event.model_copy(update={"data": event.data.model_copy(update=seen)})
+
+
+async def swept_feed(partition, *events):
+    """One cycle, with the marks that have grown too old swept at once."""
+    partition.pipeline._swept_at = float("-inf")
+    return [change.id for change in changes(await partition.feed(*events))]
+
+
+async def test_what_is_read_ahead_after_an_outage_does_not_make_dedupe_forget_what_the_walk_reads_again():
+    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
+    before = [at_hour(hour) for hour in range(-24, 1)]
+    assert len(await swept_feed(partition, *before)) == len(before)
+    # three days later: the newest first, then the re-read of the day before the outage
+    newest = at_hour(72, out_of_turn=True)
+    assert await swept_feed(partition, newest) == [newest.id]
+    assert await swept_feed(partition) == []
+    for event in before:
+        assert await swept_feed(partition, event) == []
+
+
+async def test_what_was_read_ahead_is_remembered_until_the_walk_has_met_it_and_the_window_after_that():
+    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
+    await swept_feed(partition, at_hour(0))
+    newest = [at_hour(72 + hour, out_of_turn=True) for hour in (0, 1)]
+    await swept_feed(partition, *newest)
+    for hour in range(1, 72):
+        walked = at_hour(hour)
+        assert await swept_feed(partition, walked) == [walked.id]
+    assert await swept_feed(partition, at_hour(72), at_hour(73)) == [], "the walk is there"
+    assert await swept_feed(partition, at_hour(72 + 48)) == [at_hour(72 + 48).id]
+    assert await swept_feed(partition, at_hour(72), at_hour(73)) == [], "a re-read within the window"
+
+
+async def test_a_resync_during_an_outage_does_not_make_dedupe_forget():
+    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
+    await swept_feed(partition, at_hour(0))
+    asked = resync_event("tmdb", at_hour(0).data.entity, BEGINNING + timedelta(days=4))
+    assert await swept_feed(partition, asked) == [asked.id]
+    assert await swept_feed(partition, at_hour(0)) == []

@@ -182,6 +182,13 @@ def _late(catalogue: PbsCatalogue, draw: Draw) -> Proposal | None:
     return _proposal(entity, f"saved late: {field}", _entry(entity, [field], -120.0, set={field: value}))
 
 
+def _unknown_type(catalogue: PbsCatalogue, draw: Draw) -> Proposal | None:
+    """An entry of a type that the reference page does not list, as availability, image and link are: there may be more."""
+    entity = _pick(catalogue, draw, "show")
+    promotion = {"type": "promotion", "id": _uuid(draw.random), "action": "update", "offset": -0.02}
+    return _proposal(entity, "promoted", promotion, _entry(entity, ["promotion"], 0.0))
+
+
 EDIT_KINDS = (
     EditKind("asset-saved", 30, partial(_asset_saved, True)),
     EditKind("forbidden-asset-saved", 6, partial(_asset_saved, False)),
@@ -195,4 +202,5 @@ EDIT_KINDS = (
     EditKind("episode-created", 1, _episode_created),
     EditKind("asset-deleted", 3, _asset_deleted),
     EditKind("late", 0, _late),
+    EditKind("unknown-type", 0, _unknown_type),
 )

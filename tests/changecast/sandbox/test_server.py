@@ -26,6 +26,13 @@ async def test_the_environment_is_known_before_the_sandbox_runs(tmp_path: Path):
     assert stat.S_IMODE((tmp_path / "sandbox.json").stat().st_mode) == 0o600
 
 
+async def test_the_date_of_an_answer_is_the_sandboxes_own():
+    async with Sandbox(clock=lambda: 1_750_000_000.0) as sandbox, aiohttp.ClientSession() as session:
+        for path in ("/pbs/api/v1/changelog/", "/tvdb/languages", "/3/configuration", "/"):
+            async with session.get(f"{sandbox.url}{path}") as answer:
+                assert answer.headers["Date"] == "Sun, 15 Jun 2025 15:06:40 GMT"
+
+
 async def test_the_providers_section_is_a_config_that_counts_as_configured():
     providers = Providers.model_validate(sandbox_providers("http://127.0.0.1:1"))
     assert set(providers.configured()) == {"tmdb", "pbs", "tvdb"}

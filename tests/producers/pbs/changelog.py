@@ -38,7 +38,7 @@ def entry(moment: datetime, cid: Any = "aa11", kind: str = "asset", action: str 
 @dataclass
 class Changelog:
     """`entries` in any order; each shows once the clock has come to `visible[id(entry)]`, if that is given. `largest`: entries a
-    page. `inclusive`: whether `since` is."""
+    page. `inclusive`: whether `since` is. `answer_s`: how long an answer takes by the clock."""
 
     clock: ManualClock
     entries: list[dict[str, Any]] = field(default_factory=list)
@@ -46,8 +46,10 @@ class Changelog:
     inclusive: bool = True
     faults: list[web.Response] = field(default_factory=list)
     link_host: str = "http://media.example.org"
+    answer_s: float = 0.0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.clock.advance(self.answer_s)
         date = format_datetime(self.clock.now(), usegmt=True)
         if self.faults and (fault := self.faults.pop(0)).status != 299:  # 299: this one passes
             return fault
@@ -58,7 +60,8 @@ class Changelog:
             if (key := str(item["attributes"]["timestamp"])) > since or (self.inclusive and key == since)
         ]
         kinds = request.query.getall("type", [])
-        found = [item for item in found if not kinds or item["type"] in kinds]
+        ids = request.query.getall("id", [])
+        found = [item for item in found if (not kinds or item["type"] in kinds) and (not ids or item["id"] in ids)]
         found.sort(key=lambda item: str(item["attributes"]["timestamp"]), reverse=request.query.get("sort") != "timestamp")
         size = min(int(request.query.get("page-size", 25)), self.largest)
         number = int(request.query.get("page", 1))
@@ -79,6 +82,7 @@ class Reader:
     clock: ManualClock
     changelog: Changelog
     server: Answering
+    settings: Pbs
     cursor: Cursor | None = None
 
     async def poll(self) -> list[Page]:
@@ -95,6 +99,13 @@ class Reader:
         """The ids of one poll's events."""
         return [event.id for page in await self.poll() for event in page.events]
 
+    async def restart(self) -> None:
+        """Another process: of all that was known, only the cursor is left."""
+        await self.provider.aclose()
+        self.provider = PbsProvider(self.settings, RateLimit(1000, self.clock), self.clock)
+        if self.cursor is not None:
+            self.cursor = Cursor.model_validate_json(self.cursor.to_json())
+
     def query(self, index: int = -1) -> str:
         return self.server.requests[index].partition("?")[2]
 
@@ -104,15 +115,12 @@ async def reader(*, now: datetime = NOON, **settings: Any) -> AsyncIterator[Read
     clock = ManualClock(now)
     changelog = Changelog(clock)
     async with answering(changelog.answer) as server:
-        provider = PbsProvider(
-            Pbs(key="key-1", secret="secret-1", base_url=f"{server.url}/api/v1", **settings),
-            RateLimit(1000, clock),
-            clock,
-        )
+        section = Pbs(key="key-1", secret="secret-1", base_url=f"{server.url}/api/v1", **settings)
+        feed = Reader(PbsProvider(section, RateLimit(1000, clock), clock), clock, changelog, server, section)
         try:
-            yield Reader(provider, clock, changelog, server)
+            yield feed
         finally:
-            await provider.aclose()
+            await feed.provider.aclose()
 
 
 def ago(**delta: float) -> datetime:

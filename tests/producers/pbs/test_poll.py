@@ -187,7 +187,9 @@ async def test_a_long_reread_leaves_each_poll_its_interval_and_goes_on_where_it_
         feed.changelog.entries = [entry(ago(hours=n), f"h{n}") for n in range(1, 13)]
         found = await feed.ids()
         slow, seen, polls = feed.provider.feeds[0], [], 0
-        feed.clock.advance(3600)
+        feed.clock.advance(1800)
+        await feed.poll()
+        feed.clock.advance(1800)
         while not seen or feed.cursor is None or "reread" in feed.cursor.position:
             feed.cursor = feed.cursor and type(feed.cursor).model_validate_json(feed.cursor.to_json())
             before = len(feed.server.requests)
@@ -251,7 +253,7 @@ def passes() -> web.Response:
 
 
 async def test_what_was_read_before_a_page_that_is_no_json_stays_read() -> None:
-    async with reader(since="30m") as feed:
+    async with reader(since="30m", interval="1h") as feed:
         feed.changelog.largest = 1
         feed.changelog.entries = [entry(ago(minutes=20), "a1"), entry(ago(minutes=10), "a2")]
         feed.changelog.faults = [passes(), html(), html(), html()]
@@ -271,7 +273,7 @@ async def test_a_page_that_can_be_read_the_second_time_is_read() -> None:
 
 
 async def test_a_page_that_can_not_be_read_does_not_hold_up_the_ones_behind_it_and_is_made_up_for_by_the_reread() -> None:
-    async with reader(since="30m") as feed:
+    async with reader(since="30m", interval="1h") as feed:
         feed.changelog.largest = 1
         feed.changelog.entries = [entry(ago(minutes=20 - n), f"a{n}") for n in range(4)]
         feed.changelog.faults = [passes(), html(), html()]
@@ -283,7 +285,7 @@ async def test_a_page_that_can_not_be_read_does_not_hold_up_the_ones_behind_it_a
 
 
 async def test_a_last_page_that_can_not_be_read_is_asked_for_by_the_next_poll() -> None:
-    async with reader(since="30m") as feed:
+    async with reader(since="30m", interval="1h") as feed:
         feed.changelog.largest = 1
         feed.changelog.entries = [entry(ago(minutes=20), "a1"), entry(ago(minutes=10), "a2")]
         feed.changelog.faults = [passes(), html(), html()]

@@ -54,10 +54,10 @@ class Updates:
     def asked(self) -> list[tuple[datetime, datetime]]:
         """The windows of all requests so far."""
         queries = [parse_qs(line.partition("?")[2]) for line in self.served.asked("GET /updated/query")]
-        return [(_moment(query["fromTime"][0]), _moment(query["toTime"][0])) for query in queries]
+        return [(moment(query["fromTime"][0]), moment(query["toTime"][0])) for query in queries]
 
 
-def _moment(seconds: str) -> datetime:
+def moment(seconds: str) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
@@ -67,7 +67,7 @@ async def updates(**config: Any) -> AsyncIterator[Updates]:
         feed = Updates(served, made)
 
         def answer(request: web.Request) -> object:
-            start, end = (_moment(request.query[key]) for key in ("fromTime", "toTime"))
+            start, end = (moment(request.query[key]) for key in ("fromTime", "toTime"))
             end = min(end, start + WINDOW)
             found = [
                 {"id": number, "lastUpdated": int(at.timestamp())} for number, at in feed.series.items() if start <= at <= end
@@ -182,8 +182,8 @@ async def test_a_window_that_fails_leaves_the_ones_before_it_read() -> None:
         await feed.poll()
         feed.clock.advance(10 * 86400)
         served, answer = feed.served, feed.served.answers["/updated/query"]
-        calls = iter(range(99))
-        served.answers["/updated/query"] = lambda request: answer(request) if next(calls) == 0 else json_answer("no list")
+        calls = iter(range(99))  # the first is for what is newest
+        served.answers["/updated/query"] = lambda request: answer(request) if next(calls) < 2 else json_answer("no list")
         with pytest.raises(BadResponse):
             await feed.poll()
         assert feed.cursor is not None
