@@ -77,6 +77,7 @@ class Lane:
         self._waiting: deque[tuple[Any, Any]] = deque()
         self._wake = asyncio.Event()
         self._held_back = False
+        self._begun = False
         self.running = False
 
     @property
@@ -124,6 +125,9 @@ class Lane:
 
     async def _cycle(self, batch: Sequence[tuple[Any, Any]]) -> None:
         events = self._output.fresh(event for event, _ in batch)
+        if events and not self._begun:
+            await self._output.begin_at(events[0].message.offset)
+            self._begun = True
         outcome = await self.work.cycle(events)
         if events or outcome:
             written = [

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from producers.interface import Fetched, Provider
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from schemas.event import ObservedEvent
+from streams import raw
 from streams.deadlimit import DeadCount
 from streams.dedupe import Mark, first_sightings
 from streams.enrich import Sighting, covered, enriched
@@ -120,7 +120,7 @@ class Pipeline:
         for key, value in records.items():
             try:
                 yield from_record(value)
-            except (ValidationError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+            except ValueError as error:
                 self._unreadable[key] = (value, repr(error))
                 self._wake.set()
 
@@ -135,7 +135,9 @@ class Pipeline:
         for key, (value, error) in self._unreadable.items():
             cycle.others += [self._records.dead(key, value, None, "bad-event", error), Record(self._records.deferred, key, None)]
         self._unreadable = {}
-        fresh = first_sightings(self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key))
+        parsed = self._parse(events, cycle)
+        fresh = first_sightings(parsed, lambda key: self._place.seen.look_up(self._partition, key))
+        self._place.dead.count_good(len(parsed) - len(fresh))
         mark = Mark(self._stream_time).pack()
         cycle.marks = {sighting.id: Write(sighting.id.encode(), mark) for sighting in fresh}
         touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
@@ -162,16 +164,12 @@ class Pipeline:
         sightings = []
         for event in events:
             try:
-                sighting = Sighting(ObservedEvent.model_validate_json(event.value), event.message.offset)
-            except ValidationError as error:
-                reason = f"not an observed event: {error.error_count()} errors"
-                cycle.others.append(self._records.dead(event.key, event.value, event.message.offset, "bad-event", reason))
+                sighting = Sighting(raw.read(event.value), event.message.offset, event.value)
+            except raw.Unreadable as reason:
+                cycle.others.append(self._records.dead(event.key, event.value, event.message.offset, "bad-event", str(reason)))
             else:
                 sightings.append(sighting)
-                self._place.dead.count(dead=False)
-                # a time to come, which providers give now and then, must not make all that is known look old
-                told = min(sighting.event.time, sighting.event.data.observed_at)
-                self._stream_time = max(self._stream_time, int(told.timestamp() * 1000))
+                self._stream_time = max(self._stream_time, raw.feed_time_ms(sighting.event))
         return sightings
 
     async def _answers(self, touched: Iterable[Waiting]) -> None:
@@ -187,10 +185,9 @@ class Pipeline:
             await asyncio.wait(worth_waiting, timeout=budget)
 
     def _ask(self, waiting: Waiting, *, was_readable: bool = False) -> asyncio.Task[Answer]:
-        entity = waiting.sightings[-1].event.data.entity
         known = was_readable or self._before(waiting) is not None
         reading = asyncio.create_task(
-            self._place.reader.read(entity, waiting.newest, was_readable=known), name=f"read {waiting.subject}"
+            self._place.reader.read(waiting.entity, waiting.newest, was_readable=known), name=f"read {waiting.subject}"
         )
         waiting.reading = reading
 
@@ -218,11 +215,14 @@ class Pipeline:
             return None
 
     def _covering(self, waiting: Waiting) -> State | None:
-        """The last state, where it is newer than all the waiting events: then there is nothing to ask. A resync always asks."""
+        """The last state, where it is whole and newer than all the waiting events: then there is nothing to ask. A resync always
+        asks."""
         if any(sighting.event.data.resync for sighting in waiting.sightings):
             return None
         before = self._before(waiting)
-        return before if before is not None and self._place.reader.covers(before.fetched_at, waiting.newest) else None
+        if before is None or before.partial:
+            return None
+        return before if self._place.reader.covers(before.fetched_at, waiting.newest) else None
 
     def _publish_answered(self, waiting: Waiting, cycle: _Cycle) -> None:
         """Publish what there is an answer for. A fault of ours in it costs this entity's events, and no others."""
@@ -241,9 +241,12 @@ class Pipeline:
             if self._records.is_dead(record):
                 # not published, so that putting it back is no repeat; its mark may be older than this cycle
                 cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
+            else:
+                self._place.dead.count_good()
             cycle.changes.append((sighting.offset, record))
         cycle.others += self._records.undefer(taken[:deferred])
-        if snapshot is not None:
+        # the first record tells what differs from the last state: where it is not published, that stays the last one told
+        if snapshot is not None and not self._records.is_dead(changes[0]):
             cycle.snapshots.append(snapshot)
         if waiting.sightings:
             self._ask(waiting, was_readable=isinstance(answer, Fetched))

@@ -22,6 +22,8 @@ class Output:
 
     async def stop(self): ...
 
+    async def begin_at(self, offset): ...
+
     def fresh(self, events):
         return list(events)
 
