@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
 BATCH_BUDGET = timedelta(seconds=2)
+STRAGGLERS_S = 0.25
+"""What can be published waits no longer than this for the next answer: one slow entity costs the others of its batch little."""
 SWEEP_EVERY_S = 1.0
 
 
@@ -173,16 +175,23 @@ class Pipeline:
         return sightings
 
     async def _answers(self, touched: Iterable[Waiting]) -> None:
-        """Ask about the entities, and wait for the answers as long as the batch budget lets."""
+        """Ask about the entities, and wait for the answers as long as the batch budget lets, and as more of them come."""
         budget = self._place.batch_budget.total_seconds()
-        worth_waiting = []
+        until = time.monotonic() + budget
+        unanswered: set[asyncio.Task[Answer]] = set()
+        some_known = False
         for waiting in touched:
             if waiting.reading is None and self._covering(waiting) is None:
                 reading = self._ask(waiting)
                 if self._place.reader.settling_s(waiting.newest) < budget:
-                    worth_waiting.append(reading)
-        if worth_waiting:
-            await asyncio.wait(worth_waiting, timeout=budget)
+                    unanswered.add(reading)
+            else:
+                some_known = some_known or waiting.reading is None or waiting.reading.done()
+        while unanswered and (left := until - time.monotonic()) > 0:
+            answered, unanswered = await asyncio.wait(unanswered, timeout=min(STRAGGLERS_S, left))
+            if some_known and not answered:
+                return
+            some_known = some_known or bool(answered)
 
     def _ask(self, waiting: Waiting, *, was_readable: bool = False) -> asyncio.Task[Answer]:
         known = was_readable or self._before(waiting) is not None

@@ -123,8 +123,14 @@ async def test_a_partition_that_is_far_behind_is_held_back_and_loses_nothing(wor
             return await world.committed(0) == 1_200
 
         await until(all_published, "1,200 events published")
-    assert {"hold", "let come"} <= set(held_back)
-    assert await world.published(0) == [observed("1", edit).id for edit in range(1_200)]
+        assert {"hold", "let come"} <= set(held_back)
+        await world.write([observed("1", 1_200).to_json()], 0)
+
+        async def the_next_published():
+            return await world.committed(0) == 1_201
+
+        await until(the_next_published, "the partition is fetched on")
+    assert await world.published(0) == [observed("1", edit).id for edit in range(1_201)]
 
 
 async def test_a_lane_that_waits_for_an_answer_holds_up_no_other_lane(world, tmp_path):

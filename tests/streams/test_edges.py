@@ -220,6 +220,15 @@ async def test_a_partition_takes_no_more_in_while_too_many_events_wait(provider,
     assert not partition.pipeline.full
 
 
+async def test_what_is_answered_waits_no_budget_for_what_is_not(provider, stuck):
+    partition = Partition(provider, budget=3_600)
+    async with asyncio.timeout(20):
+        records = await partition.feed(observed("1", 1), observed("2", 2))
+    assert [event.id for event in changes(records)] == ["tmdb:movie:2:2"]
+    assert [record.key for record in deferred(records)] == [b"tmdb:movie:1:1"]
+    await partition.pipeline.stop()
+
+
 async def test_a_batch_does_not_wait_for_what_may_not_be_read_yet(provider):
     partition = Partition(provider, settle=3_600, budget=3_000)
     now = observed("1", 1).model_copy(update={"time": datetime.now(UTC)})
