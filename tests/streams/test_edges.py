@@ -83,6 +83,32 @@ async def test_a_resync_behind_deferred_events_asks_again_and_tells_the_state(pr
     assert [(change.key, change.after["title"]) for change in told.data.changes] == [("entity", "Nature")]
 
 
+async def test_a_resync_asks_also_where_the_last_state_is_newer_than_it(provider):
+    provider.answers["1"] = show("Nature", LATER)
+    partition = Partition(provider)
+    await partition.feed(pbs(1))
+    provider.answers["1"] = show("Nature II", LATER)
+    (told,) = changes(await partition.feed(resync_event("pbs", SERIES, at(20))))
+    assert [change.key for change in told.data.changes] == ["entity", "title"]
+
+
+async def test_what_was_deleted_before_a_waiting_event_is_a_baseline_when_that_is_answered(provider, stuck):
+    provider.answers["1"] = show("Nature", at(2))
+    stuck.write_text("")
+    partition = Partition(provider, budget=0.05)
+    await partition.feed(pbs(1))
+    stuck.write_text("1")
+    provider.answers["1"] = Refused(SERIES, forbidden=False, fetched_at=at(12))
+    await partition.feed(pbs(10))
+    await partition.feed(pbs(20))
+    stuck.unlink()
+    (gone,) = changes(await answered(partition))
+    assert gone.data.changes[0].action == "deleted"
+    provider.answers["1"] = show("Nature", at(30))
+    (back,) = changes(await answered(partition))
+    assert back.data.enrichment.baseline
+
+
 async def test_an_entity_is_asked_for_as_the_event_names_it_that_knows_its_parents(provider):
     asked = []
 
