@@ -7,6 +7,8 @@ from datetime import timedelta
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """One record may hold an event with a large series' episodes in it. The topics are made to take as much."""
+ROOM_BYTES = 32 * 1024
+"""A raw record is smaller by so much: with the headers that say why it is dead, or its id as a key, it must fit a record as it came."""
 
 _DAY_MS = int(timedelta(days=1) / timedelta(milliseconds=1))
 _FOREVER_MS = -1
@@ -47,7 +49,9 @@ class Topics:
     partitions: int = 4
 
     def raw(self, provider: str) -> Topic:
-        return Topic(f"{self.prefix}.raw.{provider}", self.partitions, 7 * _DAY_MS)
+        """Its records leave room for what the dead topic adds to them."""
+        largest = {"max.message.bytes": str(MAX_RECORD_BYTES - ROOM_BYTES)}
+        return Topic(f"{self.prefix}.raw.{provider}", self.partitions, 7 * _DAY_MS, configs=largest)
 
     def changes(self, provider: str) -> Topic:
         return Topic(f"{self.prefix}.changes.{provider}", self.partitions, 14 * _DAY_MS)

@@ -33,7 +33,13 @@ class Mark:
 
     @classmethod
     def unpack(cls, value: bytes) -> Mark:
-        return cls(*_MARK.unpack(value))
+        return cls(seen_at_of(value))
+
+
+def seen_at_of(value: bytes) -> int:
+    """`seen_at` of a packed mark. The sweep reads thousands of them."""
+    seen_at: int = _MARK.unpack(value)[0]
+    return seen_at
 
 
 def first_sightings(events: Iterable[Event], look_up: Callable[[bytes], bytes | None]) -> list[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from producers.interface import Fetched, Provider, Refused
 from schemas.event import ENTITY_KEY, Change, ChangeEvent, ObservedEvent, Status
@@ -19,10 +19,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sighting:
-    """A raw event and the offset it stands at."""
+    """A raw event, the offset it stands at, and its bytes as they came."""
 
     event: ObservedEvent
     offset: int
+    raw: bytes = field(repr=False)
 
     @property
     def id(self) -> str:

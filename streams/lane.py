@@ -25,6 +25,10 @@ MAX_BATCH = 300
 """Events a transaction: beyond this, throughput gains little and a replay costs more."""
 GATHER_S = 0.02
 """How long a batch waits for company: a fifth of the p99 that 100 events/s are to be published in."""
+BEHIND_S = 1.0
+BEHIND_GATHERS = 10
+"""A lane whose events are late already gathers for up to so many times as long: a transaction costs as much as dozens of events, and
+with few events in each of them it would fall back further."""
 MAX_WAITING = 2_000
 """Events that a lane holds in hand, some 2 MB, before it has no more of its partition fetched: a backlog stays in Kafka."""
 STOP_S = 5.0
@@ -77,6 +81,7 @@ class Lane:
         self._waiting: deque[tuple[Any, Any]] = deque()
         self._wake = asyncio.Event()
         self._held_back = False
+        self._begun = False
         self.running = False
 
     @property
@@ -99,8 +104,7 @@ class Lane:
         self.running = True
         while True:
             await self._wake.wait()
-            if len(self._waiting) < MAX_BATCH:
-                await asyncio.sleep(GATHER_S)
+            await self._gather()
             self._wake.clear()
             await self._cycle(self._take())
             if self._waiting and not self.work.full:
@@ -113,6 +117,20 @@ class Lane:
         if read:
             log.info("partition %d: %d records of state recovered in %.1f s", self._partition, read, time.monotonic() - began)
 
+    async def _gather(self) -> None:
+        """Let a batch come together: for a moment, or as long as more comes where the lane is behind."""
+        for _ in range(BEHIND_GATHERS):
+            had = len(self._waiting)
+            if had >= MAX_BATCH:
+                return
+            await asyncio.sleep(GATHER_S)
+            if len(self._waiting) == had or not self._behind():
+                return
+
+    def _behind(self) -> bool:
+        """Whether the next event is late already."""
+        return bool(self._waiting) and time.time() - self._waiting[0][0].message.timestamp > BEHIND_S
+
     def _take(self) -> list[tuple[Any, Any]]:
         if self.work.full:
             return []
@@ -124,6 +142,9 @@ class Lane:
 
     async def _cycle(self, batch: Sequence[tuple[Any, Any]]) -> None:
         events = self._output.fresh(event for event, _ in batch)
+        if events and not self._begun:
+            await self._output.begin_at(events[0].message.offset)
+            self._begun = True
         outcome = await self.work.cycle(events)
         if events or outcome:
             written = [

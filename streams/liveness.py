@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from runtime.clock import Clock, SystemClock
 from runtime.kafka import Cluster
+from streams.unread import next_record
 
 STALLED_AFTER_S = 60.0
 """Longer than any cycle takes: the batch budget and a transaction's own time-outs come to less than half of it."""
 CONFIRMED_AFTER_S = 30.0
 """A record that has been seen waiting for so long is no newcomer: a quiet partition may get its next one just as it is looked at."""
 CHECK_EVERY_S = 5.0
-_PROBE_MS = 5_000
 
 OPEN_WITHIN_S = 600.0
 """A partition's lane is at work this long after it was assigned: recovering ten million entries takes less."""
@@ -78,17 +78,7 @@ class Watchdog:
         await consumer.start()
         try:
             for tp in suspects:
-                if await _has_record_at(consumer, tp, offsets[tp]):
+                if await next_record(consumer, tp, offsets[tp]) is not None:
                     self._behind[tp] = offsets[tp], self._clock.monotonic()
         finally:
             await consumer.stop()
-
-
-async def _has_record_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> bool:
-    """Whether a record follows: the end offset alone would not tell, since it counts transaction markers."""
-    consumer.assign([tp])
-    end = (await consumer.end_offsets([tp]))[tp]
-    if offset >= end:
-        return False
-    consumer.seek(tp, offset)
-    return bool(await consumer.getmany(tp, timeout_ms=_PROBE_MS, max_records=1))

@@ -13,6 +13,7 @@ from aiokafka.structs import RecordMetadata
 
 from runtime.kafka import Cluster
 from runtime.offsets import committed_offsets
+from streams.unread import next_record
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,16 @@ class Record:
     headers: Sequence[tuple[str, bytes]] = ()
 
 
+class PassedOver(Exception):
+    """The first event handed over is not the first behind the committed offset: to commit it would lose those between."""
+
+
 class TransactionalOutput:
     """One input partition's way out.
 
     `start` fences the partition's last owner and reads the offset that it committed; `fresh` then drops what that offset
-    covers, since Faust may resume from an earlier one, and hands some events over twice.
+    covers, since Faust may resume from an earlier one, and hands some events over twice. `begin_at` proves that it does not
+    resume from a later one: what it still had in hand of an earlier ownership would look the same.
     """
 
     def __init__(self, cluster: Cluster, group: str, tp: TopicPartition) -> None:
@@ -46,9 +52,9 @@ class TransactionalOutput:
 
     async def start(self) -> None:
         transactional_id = f"{self._group}-{self._tp.topic}-{self._tp.partition}"
-        producer = self._cluster.transactional_producer(transactional_id, max_batch_size=_MAX_BATCH_BYTES)
-        await producer.start()
-        self._producer = producer
+        # known before it is started: a start that is broken off is stopped like any other
+        self._producer = self._cluster.transactional_producer(transactional_id, max_batch_size=_MAX_BATCH_BYTES)
+        await self._producer.start()
         # after the start, which has settled what the last owner left open
         committed = (await committed_offsets(self._cluster, self._group, [self._tp]))[self._tp]
         self.next_offset = committed.offset if committed is not None else 0
@@ -57,6 +63,19 @@ class TransactionalOutput:
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
+
+    async def begin_at(self, offset: int) -> None:
+        """`offset`: of the first fresh event. Raises PassedOver when the partition holds one between that and the committed offset."""
+        if offset == self.next_offset:
+            return
+        consumer = self._cluster.consumer(isolation="read_uncommitted", group_id=None)
+        await consumer.start()
+        try:
+            first = await next_record(consumer, self._tp, self.next_offset)
+        finally:
+            await consumer.stop()
+        if first is None or first < offset:
+            raise PassedOver(f"{self._tp.topic}/{self._tp.partition} goes on at {offset}, and {first} was not handed over")
 
     def fresh(self, events: Iterable[Any]) -> list[Any]:
         """The events not covered by the committed offset, each offset once."""

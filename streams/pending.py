@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
 
-from schemas.event import ObservedEvent
+from schemas.event import Entity, ObservedEvent
 from streams.enrich import Sighting
 from streams.reading import Answer
 from streams.snapshots import State
+
+_RECORD = re.compile(rb'\{"offset":(?P<offset>\d+),"event":(?P<event>.*)\}', re.DOTALL)
+"""Taken apart as it was put together: the event's bytes are to be those that came, and a JSON reader would not give them."""
+_EXCERPT = 100
 
 
 @dataclass
@@ -26,6 +31,13 @@ class Waiting:
     reading: asyncio.Task[Answer] | None = None
     before: State | None = None
     looked_up: bool = False
+
+    @property
+    def entity(self) -> Entity:
+        """As the newest event names it that knows most of what is above it: a resync of what can't be read knows nothing, and by
+        its parents an entity is asked for."""
+        named = (sighting.event.data.entity for sighting in reversed(self.sightings))
+        return max(named, key=lambda entity: len(entity.parents))
 
     @property
     def newest(self) -> datetime:
@@ -84,9 +96,12 @@ class Pending:
 
 def to_record(sighting: Sighting) -> bytes:
     """A deferred event as it stands in `changecast.deferred.<provider>`: the raw event and its raw offset."""
-    return orjson.dumps({"offset": sighting.offset, "event": orjson.Fragment(sighting.event.to_json())})
+    return orjson.dumps({"offset": sighting.offset, "event": orjson.Fragment(sighting.raw)})
 
 
 def from_record(value: bytes) -> Sighting:
-    document = orjson.loads(value)
-    return Sighting(ObservedEvent.model_validate(document["event"]), document["offset"])
+    """Raises ValueError for what is no such record."""
+    matched = _RECORD.fullmatch(value)
+    if matched is None:
+        raise ValueError(f"no deferred event: {value[:_EXCERPT]!r}")
+    return Sighting(ObservedEvent.model_validate_json(matched["event"]), int(matched["offset"]), matched["event"])

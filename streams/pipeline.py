@@ -23,6 +23,7 @@ from producers.interface import Fetched, Provider
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas.event import ObservedEvent
+from streams import raw
 from streams.deadlimit import DeadCount
 from streams.dedupe import Mark, first_sightings
 from streams.enrich import Sighting, covered, enriched
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
 BATCH_BUDGET = timedelta(seconds=2)
+STRAGGLERS_S = 0.25
+"""What can be published waits no longer than this for the next answer: one slow entity costs the others of its batch little."""
 SWEEP_EVERY_S = 1.0
 
 
@@ -120,7 +123,7 @@ class Pipeline:
         for key, value in records.items():
             try:
                 yield from_record(value)
-            except (ValidationError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+            except ValueError as error:
                 self._unreadable[key] = (value, repr(error))
                 self._wake.set()
 
@@ -135,7 +138,9 @@ class Pipeline:
         for key, (value, error) in self._unreadable.items():
             cycle.others += [self._records.dead(key, value, None, "bad-event", error), Record(self._records.deferred, key, None)]
         self._unreadable = {}
-        fresh = first_sightings(self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key))
+        parsed = self._parse(events, cycle)
+        fresh = first_sightings(parsed, lambda key: self._place.seen.look_up(self._partition, key))
+        self._place.dead.count_good(len(parsed) - len(fresh))
         cycle.marks = {sighting.id: Write(sighting.id.encode(), self._mark(sighting.event).pack()) for sighting in fresh}
         touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
         await self._answers(touched.values())
@@ -161,38 +166,41 @@ class Pipeline:
         sightings = []
         for event in events:
             try:
-                sighting = Sighting(ObservedEvent.model_validate_json(event.value), event.message.offset)
-            except ValidationError as error:
-                reason = f"not an observed event: {error.error_count()} errors"
-                cycle.others.append(self._records.dead(event.key, event.value, event.message.offset, "bad-event", reason))
+                sighting = Sighting(raw.read(event.value), event.message.offset, event.value)
+            except raw.Unreadable as reason:
+                cycle.others.append(self._records.dead(event.key, event.value, event.message.offset, "bad-event", str(reason)))
             else:
                 sightings.append(sighting)
-                self._place.dead.count(dead=False)
-                if _in_turn(sighting.event):
-                    self._stream_time = max(self._stream_time, _told_at(sighting.event))
+                self._stream_time = max(self._stream_time, raw.feed_time_ms(sighting.event))
         return sightings
 
     def _mark(self, event: ObservedEvent) -> Mark:
         """An event that was read ahead is met again when the feed has come to its time, so it is kept from then on."""
-        return Mark(max(self._stream_time, _told_at(event)))
+        return Mark(max(self._stream_time, raw.told_at_ms(event)))
 
     async def _answers(self, touched: Iterable[Waiting]) -> None:
-        """Ask about the entities, and wait for the answers as long as the batch budget lets."""
+        """Ask about the entities, and wait for the answers as long as the batch budget lets, and as more of them come."""
         budget = self._place.batch_budget.total_seconds()
-        worth_waiting = []
+        until = time.monotonic() + budget
+        unanswered: set[asyncio.Task[Answer]] = set()
+        some_known = False
         for waiting in touched:
             if waiting.reading is None and self._covering(waiting) is None:
                 reading = self._ask(waiting)
                 if self._place.reader.settling_s(waiting.newest) < budget:
-                    worth_waiting.append(reading)
-        if worth_waiting:
-            await asyncio.wait(worth_waiting, timeout=budget)
+                    unanswered.add(reading)
+            else:
+                some_known = some_known or waiting.reading is None or waiting.reading.done()
+        while unanswered and (left := until - time.monotonic()) > 0:
+            answered, unanswered = await asyncio.wait(unanswered, timeout=min(STRAGGLERS_S, left))
+            if some_known and not answered:
+                return
+            some_known = some_known or bool(answered)
 
     def _ask(self, waiting: Waiting, *, was_readable: bool = False) -> asyncio.Task[Answer]:
-        entity = waiting.sightings[-1].event.data.entity
         known = was_readable or self._before(waiting) is not None
         reading = asyncio.create_task(
-            self._place.reader.read(entity, waiting.newest, was_readable=known), name=f"read {waiting.subject}"
+            self._place.reader.read(waiting.entity, waiting.newest, was_readable=known), name=f"read {waiting.subject}"
         )
         waiting.reading = reading
 
@@ -220,11 +228,14 @@ class Pipeline:
             return None
 
     def _covering(self, waiting: Waiting) -> State | None:
-        """The last state, where it is newer than all the waiting events: then there is nothing to ask. A resync always asks."""
+        """The last state, where it is whole and newer than all the waiting events: then there is nothing to ask. A resync always
+        asks."""
         if any(sighting.event.data.resync for sighting in waiting.sightings):
             return None
         before = self._before(waiting)
-        return before if before is not None and self._place.reader.covers(before.fetched_at, waiting.newest) else None
+        if before is None or before.partial:
+            return None
+        return before if self._place.reader.covers(before.fetched_at, waiting.newest) else None
 
     def _publish_answered(self, waiting: Waiting, cycle: _Cycle) -> None:
         """Publish what there is an answer for. A fault of ours in it costs this entity's events, and no others."""
@@ -243,9 +254,12 @@ class Pipeline:
             if self._records.is_dead(record):
                 # not published, so that putting it back is no repeat; its mark may be older than this cycle
                 cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
+            else:
+                self._place.dead.count_good()
             cycle.changes.append((sighting.offset, record))
         cycle.others += self._records.undefer(taken[:deferred])
-        if snapshot is not None:
+        # the first record tells what differs from the last state: where it is not published, that stays the last one told
+        if snapshot is not None and not self._records.is_dead(changes[0]):
             cycle.snapshots.append(snapshot)
         if waiting.sightings:
             self._ask(waiting, was_readable=isinstance(answer, Fetched))
@@ -284,17 +298,6 @@ class Pipeline:
         while told < len(waiting.sightings) and self._place.reader.covers(fetched_at, waiting.sightings[told].event.time):
             told += 1
         return told
-
-
-def _in_turn(event: ObservedEvent) -> bool:
-    """Whether the feed has been read up to this event's time. One that was read ahead after an outage must not make old what was seen
-    before it: the feed is still to go on from there, and reads some of that again."""
-    return not (event.data.out_of_turn or event.data.resync)
-
-
-def _told_at(event: ObservedEvent) -> int:
-    """In ms. A time to come, which providers give now and then, must not make all that is known look old."""
-    return int(min(event.time, event.data.observed_at).timestamp() * 1000)
 
 
 def _answer(reading: asyncio.Task[Answer]) -> Answer:

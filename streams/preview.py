@@ -48,7 +48,7 @@ async def preview(config: Config, urn: str) -> ChangeEvent:
                 observed_at=now,
             ),
         )
-        (event,) = enriched(provider, [Sighting(observed, 0)], None, answer).events
+        (event,) = enriched(provider, [Sighting(observed, 0, observed.to_json())], None, answer).events
         return event
     finally:
         await provider.aclose()

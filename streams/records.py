@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from schemas import dead
 from schemas.event import ChangeEvent
-from schemas.topics import MAX_RECORD_BYTES, Topics
+from schemas.topics import MAX_RECORD_BYTES, ROOM_BYTES, Topics
 from streams.deadlimit import DeadCount
 from streams.enrich import Sighting
 from streams.output import Record
@@ -16,8 +16,10 @@ from streams.tables import Write
 
 log = logging.getLogger(__name__)
 
-LARGEST_VALUE = MAX_RECORD_BYTES - 16 * 1024
+LARGEST_VALUE = MAX_RECORD_BYTES - ROOM_BYTES
 """Leaves room for a record's key and headers."""
+_LONGEST_ERROR = 1_000
+"""Characters: a sentence for people, in a header beside a value that may fill its record."""
 
 
 class Records:
@@ -45,15 +47,16 @@ class Records:
         return [Record(self.deferred, sighting.id.encode(), None) for sighting in sightings]
 
     def dead_event(self, sighting: Sighting, reason: str, error: str) -> Record:
-        event = sighting.event
-        return self.dead(event.subject.encode(), event.to_json(), sighting.offset, reason, error)
+        return self.dead(sighting.event.subject.encode(), sighting.raw, sighting.offset, reason, error)
 
     def dead(self, key: bytes | None, value: bytes | None, offset: int | None, reason: str, error: str) -> Record:
-        """A record for the dead topic: key and value as they came."""
+        """A record for the dead topic: key and value as they came. A record with neither, which Kafka takes and aiokafka does not,
+        gets an empty value."""
+        error = error[:_LONGEST_ERROR]
         log.warning("%s/%d at %s: %s; it is kept in %s", self.raw, self._partition, offset, error, self._dead)
-        self._count.count(dead=True)
+        self._count.count_dead()
         headers = dead.headers(reason=reason, error=error, topic=self.raw, partition=self._partition, offset=offset)
-        return Record(self._dead, key, value, headers)
+        return Record(self._dead, key, b"" if key is None and value is None else value, headers)
 
     def is_dead(self, record: Record) -> bool:
         return record.topic == self._dead

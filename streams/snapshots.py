@@ -19,7 +19,7 @@ _COMPRESSION = 1
 
 @dataclass(frozen=True)
 class State:
-    """What of a `Fetched` is compared, and what a deleted entity's last event needs."""
+    """What of a `Fetched` is compared, and what a deleted entity's last event needs. `partial`: a part of it could not be had."""
 
     entity: Entity
     fetched_at: datetime
@@ -27,10 +27,19 @@ class State:
     members: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
     primary_image: str | None = None
+    partial: bool = False
 
     @classmethod
     def of(cls, fetched: Fetched) -> State:
-        return cls(fetched.entity, fetched.fetched_at, fetched.fields, fetched.members, fetched.images, fetched.primary_image)
+        return cls(
+            fetched.entity,
+            fetched.fetched_at,
+            fetched.fields,
+            fetched.members,
+            fetched.images,
+            fetched.primary_image,
+            fetched.partial,
+        )
 
     def filled_from(self, before: State) -> State:
         """This state with what it lacks taken from the one before: of a partial answer, what is missing has not been deleted."""
@@ -59,6 +68,7 @@ class State:
             "members": self.members,
             "images": {path: image.model_dump(mode="json") for path, image in self.images.items()},
             "primary_image": self.primary_image,
+            "partial": self.partial,
         }
         return zlib.compress(orjson.dumps(document), _COMPRESSION)
 
@@ -72,4 +82,5 @@ class State:
             members=value["members"],
             images={path: Image.model_validate(image) for path, image in value["images"].items()},
             primary_image=value["primary_image"],
+            partial=value.get("partial", False),
         )

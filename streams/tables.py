@@ -35,6 +35,8 @@ _CACHE = Cache(64 * _MIB)
 """One for all stores of the process, indexes and filters included: memory stays flat however many ids are known."""
 _OPEN_FILES = 256
 _RECOVERY_BATCH = 5_000
+_IN_USE = "LOCK"
+"""What RocksDB's error says where another process has the store open: that is no damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,11 @@ class StateTable:
         try:
             consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]
-            position = self._next_offset(store)
+            position = self._number(partition, _NEXT_OFFSET)
             if position > end:
                 log.warning("%s/%d ends at %d, behind the local store, which is of another topic and made anew", *tp, end)
                 store, position = self._anew(partition), 0
-            elif position and time.time() - _read_at(store) > _OLDEST_S:
+            elif position and time.time() - self._number(partition, _READ_AT) > _OLDEST_S:
                 log.info("%s/%d: the local store is too old to learn of all deletions, and made anew", *tp)
                 store, position = self._anew(partition), 0
             consumer.seek(tp, position)
@@ -89,8 +91,14 @@ class StateTable:
             store.close()
 
     def look_up(self, partition: int, key: bytes) -> bytes | None:
-        """The key's value in a partition that this worker owns."""
-        value: bytes | None = self._stores[partition].get(key)
+        """The key's value in a partition that this worker owns. Raises what RocksDB does when the disk has spoilt it."""
+        store = self._stores[partition]
+        try:
+            value: bytes | None = store.get(key)
+        except Exception:
+            # this ends the worker; its next start must not meet the same
+            self._spoilt(partition).touch()
+            raise
         return value
 
     def bytes_on_disk(self, partition: int) -> int:
@@ -115,21 +123,36 @@ class StateTable:
     def _open(self, partition: int) -> Rdict:
         if partition not in self._stores:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._stores[partition] = Rdict(str(self._folder / str(partition)), _options())
+            self._stores[partition] = self._opened(partition)
         return self._stores[partition]
+
+    def _opened(self, partition: int) -> Rdict:
+        if self._spoilt(partition).exists():
+            return self._anew(partition)
+        try:
+            return Rdict(self._path(partition), _options())
+        except Exception as error:
+            if _IN_USE in str(error):
+                raise
+            log.warning("%s/%d: the local store can't be opened, and is made anew: %s", self.changelog.name, partition, error)
+            return self._anew(partition)
 
     def _anew(self, partition: int) -> Rdict:
         self.close(partition)
-        Rdict.destroy(str(self._folder / str(partition)), _options())
-        return self._open(partition)
+        Rdict.destroy(self._path(partition), _options())
+        store = self._stores[partition] = Rdict(self._path(partition), _options())
+        self._spoilt(partition).unlink(missing_ok=True)
+        return store
 
-    @staticmethod
-    def _next_offset(store: Rdict) -> int:
-        return int(store.get(_NEXT_OFFSET) or 0)
+    def _path(self, partition: int) -> str:
+        return str(self._folder / str(partition))
 
+    def _spoilt(self, partition: int) -> Path:
+        """A file that says that the store can't be read and is to be made anew."""
+        return self._folder / f"{partition}.spoilt"
 
-def _read_at(store: Rdict) -> int:
-    return int(store.get(_READ_AT) or 0)
+    def _number(self, partition: int, key: bytes) -> int:
+        return int(self.look_up(partition, key) or 0)
 
 
 def _write(store: Rdict, writes: Iterable[Write], next_offset: int) -> None:

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.broker import SERVERS_VARIABLE, running_broker
 
 _broker = ExitStack()
+
+# what a property test proves does not depend on how busy the machine is
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

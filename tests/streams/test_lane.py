@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
-from streams.lane import MAX_BATCH, MAX_WAITING, Lane, Outcome
+from streams.lane import GATHER_S, MAX_BATCH, MAX_WAITING, Lane, Outcome
 from streams.output import Record, TransactionalOutput
 
 
@@ -22,6 +23,8 @@ class Output:
 
     async def stop(self): ...
 
+    async def begin_at(self, offset): ...
+
     def fresh(self, events):
         return list(events)
 
@@ -30,10 +33,11 @@ class Output:
 
 
 class Work:
-    """Takes events in while it is not full; `taken` counts them."""
+    """Takes events in while it is not full; `taken` counts them, `batches` one by one."""
 
     def __init__(self) -> None:
         self.full, self.taken = False, 0
+        self.batches: list[int] = []
 
     async def start(self, wake): ...
 
@@ -41,6 +45,7 @@ class Work:
 
     async def cycle(self, events):
         self.taken += len(events)
+        self.batches.append(len(events))
         return Outcome()
 
 
@@ -59,8 +64,8 @@ class Stream:
     async def ack(self, event): ...
 
 
-def event(offset: int):
-    return SimpleNamespace(message=SimpleNamespace(offset=offset))
+def event(offset: int, timestamp: float = 0.0):
+    return SimpleNamespace(message=SimpleNamespace(offset=offset, timestamp=timestamp))
 
 
 async def until(condition):
@@ -101,6 +106,33 @@ async def test_a_lane_goes_on_by_itself_when_its_work_is_no_longer_full(running)
     for offset in range(1, 2 * MAX_BATCH):
         lane.add(event(offset), Stream())
     await until(lambda: work.taken == 2 * MAX_BATCH)
+
+
+async def in_steps(lane, timestamp: float, monkeypatch) -> None:
+    """Hand over five events, one in each step of the gathering."""
+    sleep, offsets = asyncio.sleep, iter(range(1, 5))
+
+    async def sleep_as_one_more_comes(seconds):
+        if seconds == GATHER_S and (offset := next(offsets, None)) is not None:
+            lane.add(event(offset, timestamp), Stream())
+        await sleep(seconds)
+
+    monkeypatch.setattr("streams.lane.asyncio.sleep", sleep_as_one_more_comes)
+    lane.add(event(0, timestamp), Stream())
+
+
+async def test_a_lane_that_is_behind_gathers_as_long_as_more_comes(running, monkeypatch):
+    lane, work, _ = running
+    await in_steps(lane, time.time() - 60, monkeypatch)
+    await until(lambda: work.taken == 5)
+    assert work.batches == [5]
+
+
+async def test_a_lane_that_is_not_behind_gathers_for_a_moment_only(running, monkeypatch):
+    lane, work, _ = running
+    await in_steps(lane, time.time() + 3_600, monkeypatch)
+    await until(lambda: work.taken >= 2)
+    assert work.batches[0] == 2
 
 
 async def test_a_record_that_the_broker_refuses_takes_the_whole_transaction_with_it(bootstrap_servers, topic_prefix):

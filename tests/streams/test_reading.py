@@ -53,6 +53,15 @@ async def test_an_event_from_a_clock_far_ahead_waits_no_longer_than_the_margin(c
     assert provider.asked_at == [5.0]
 
 
+async def test_an_event_settles_on_the_providers_clock_once_that_is_known(clock):
+    behind = timedelta(hours=1)
+    provider = Provider(clock, lambda entity, _: Fetched(entity, clock.now() - behind))
+    reader = EntityReader(provider, clock=clock)
+    await reader.read(OTHER, BEGINNING - behind - timedelta(minutes=1), was_readable=False)
+    await reader.read(MOVIE, BEGINNING - behind, was_readable=False)
+    assert provider.asked_at == [0.0, 5.0]
+
+
 async def test_a_second_event_that_the_first_fetch_covers_needs_no_fetch(clock):
     provider = Provider(clock, lambda entity, _: fetched(clock))
     reader = EntityReader(provider, clock=clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from runtime.kafka import Cluster
@@ -82,6 +84,47 @@ async def test_a_store_of_a_topic_that_was_made_anew_is_made_anew_too(cluster, t
     table.close(PARTITION)
     assert await table.recover(PARTITION) == 0
     assert table.look_up(PARTITION, b"tmdb:a") is None
+
+
+async def kept(cluster, table, folder):
+    """A store that holds A, B and much besides, closed; the changelog holds A and B."""
+    await table.recover(PARTITION)
+    much = [Write(b"tmdb:c%05d" % number, Random(number).randbytes(100)) for number in range(5_000)]
+    table.apply(PARTITION, [A, B, *much], await written(cluster, [A, B]))
+    table.close(PARTITION)
+    (store,) = folder.glob(f"*/{PARTITION}")
+    return store
+
+
+async def test_a_store_that_can_not_be_opened_is_made_anew(cluster, table, tmp_path):
+    store = await kept(cluster, table, tmp_path)
+    (store / "CURRENT").write_text("rubbish")
+    again = StateTable(cluster, "tmdb", "seen", tmp_path)
+    assert await again.recover(PARTITION) == 2
+    assert (again.look_up(PARTITION, b"tmdb:a"), again.look_up(PARTITION, b"tmdb:b")) == (b"1", b"2")
+
+
+async def test_a_store_that_can_not_be_read_ends_the_worker_once_and_is_then_made_anew(cluster, table, tmp_path):
+    store = await kept(cluster, table, tmp_path)
+    for file in store.glob("*.sst"):
+        spoilt = bytearray(file.read_bytes())
+        spoilt[100_000:200_000] = bytes(100_000)
+        file.write_bytes(spoilt)
+    again = StateTable(cluster, "tmdb", "seen", tmp_path)
+    assert await again.recover(PARTITION) == 0
+    with pytest.raises(Exception, match="Corruption"):
+        again.look_up(PARTITION, b"tmdb:c01000")
+    again.close(PARTITION)
+    assert await again.recover(PARTITION) == 2
+    assert again.look_up(PARTITION, b"tmdb:c01000") is None
+
+
+async def test_a_store_that_another_process_has_open_is_left_alone(cluster, table, tmp_path):
+    await table.recover(PARTITION)
+    table.apply(PARTITION, [A], await written(cluster, [A]))
+    with pytest.raises(Exception, match="LOCK"):
+        await StateTable(cluster, "tmdb", "seen", tmp_path).recover(PARTITION)
+    assert table.look_up(PARTITION, b"tmdb:a") == b"1"
 
 
 async def test_a_scan_goes_in_order_from_behind_a_key_and_stays_within_its_prefix(cluster, table):
