@@ -33,11 +33,21 @@ _MAX_URL = 3_000
 _MAX_ALT = 300
 _MAX_NAME = 150
 _MAX_VALUE = 300
+_ONE_LINE = 80
+"""Characters of a value before and after that are read well beside each other; longer ones stand below each other."""
 _MAX_CHANGES = 12
 """Lines of one message; a reader who wants all of them follows the link."""
 _MAX_GROUPS = 12
 _GROUP_LINES = 3
 _FALLBACK = 300
+_STATUS_WORDS = {
+    "complete": "",
+    "skipped": "",  # nothing is fetched for an entity of this type
+    "partial": "some details are missing",
+    "forbidden": "no access to the details",
+    "not_found": "the provider no longer has it",
+    "failed": "the details could not be fetched",
+}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -83,6 +93,8 @@ def message_of(event: Event) -> Message:
     title = f"*{link(event.name, document['data']['entity'].get('url'))}*"
     changes = document["data"]["changes"]
     lines = [_change_line(document, change) for change in changes[:_MAX_CHANGES]] or [escaped(event.change, _MAX_NAME)]
+    if len(lines) > 1:
+        lines = [f"• {line}" for line in lines]
     if len(changes) > _MAX_CHANGES:
         lines.append(f"and {len(changes) - _MAX_CHANGES} more")
     budget = MAX_TEXT - len(title) - _FALLBACK * 2 - _MAX_ALT
@@ -120,9 +132,11 @@ def digest_of(events: Sequence[Event]) -> Message:
 
 
 def _group(name: str, members: list[Event]) -> str:
+    if len(members) == 1:
+        return f"*{_linked(members[0], members[0].name)}*: {escaped(members[0].change, _MAX_NAME)}"
+    show = (wording.series_name(members[0].document) or "").partition(" season ")[0]
     shown = [
-        f"• {link(event.name, event.document['data']['entity'].get('url'))}: {escaped(event.change, _MAX_NAME)}"
-        for event in members[:_GROUP_LINES]
+        f"• {_linked(event, _below(event.name, show))}: {escaped(event.change, _MAX_NAME)}" for event in members[:_GROUP_LINES]
     ]
     more = len(members) - len(shown)
     lines = [f"*{escaped(name, _MAX_NAME)}*", *shown]
@@ -132,11 +146,23 @@ def _group(name: str, members: list[Event]) -> str:
     return text if len(text) <= _MAX_SECTION else f"*{escaped(name, _MAX_NAME)}*\n{len(members)} changes"
 
 
+def _linked(event: Event, label: str) -> str:
+    return link(label, event.document["data"]["entity"].get("url"))
+
+
+def _below(name: str, show: str) -> str:
+    """A name without that of the show, which stands above it."""
+    return name.removeprefix(f"{show} ") if show else name
+
+
 def _change_line(document: wording.Json, change: wording.Json) -> str:
     phrase, before, after = wording.detail_words(document, change)
-    line = f"• {escaped(phrase, _MAX_NAME)}"
+    line = escaped(phrase, _MAX_NAME)
     if before and after:
-        return f"{line}: {escaped(before, _MAX_VALUE)} → {escaped(after, _MAX_VALUE)}"
+        shown = [escaped(before, _MAX_VALUE), escaped(after, _MAX_VALUE)]
+        if sum(map(len, shown)) > _ONE_LINE:
+            return f"{line}:\n{shown[0]}\n→ {shown[1]}"
+        return f"{line}: {shown[0]} → {shown[1]}"
     if after:
         return f"{line}: {escaped(after, _MAX_VALUE)}"
     return f"{line}: was {escaped(before, _MAX_VALUE)}" if before else line
@@ -158,9 +184,9 @@ def _packed(lines: list[str], budget: int) -> list[str]:
 
 
 def _picture(event: Event) -> ImageBlock | None:
-    """The first picture, small where there is a small one."""
+    """The first picture that is still there, small where there is a small one."""
     images = event.document["data"].get("images") or ()
-    for image in images[:1]:
+    for image in sorted(images, key=lambda image: wording.is_gone(event.document, image))[:1]:
         url = image.get("thumbnail_url") or image.get("url")
         if isinstance(url, str) and _is_web(url):
             return ImageBlock(image_url=url, alt_text=wording.cut(f"{image.get('kind', 'image')} of {event.name}", _MAX_ALT))
@@ -186,8 +212,9 @@ def _when(document: wording.Json) -> str:
 
 
 def _status(document: wording.Json) -> str:
-    status = (document["data"].get("enrichment") or {}).get("status", "complete")
-    return "" if status == "complete" else f" · details: {escaped(str(status).replace('_', ' '), 40)}"
+    status = str((document["data"].get("enrichment") or {}).get("status", "complete"))
+    words = _STATUS_WORDS.get(status, status.replace("_", " "))
+    return f" · {escaped(words, 40)}" if words else ""
 
 
 def _section(text: str) -> SectionBlock:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ def test_a_message_links_the_entity_shows_what_changed_the_picture_the_provider_
     assert section["text"]["text"] == (
         "*<https://www.themoviedb.org/tv/1399/season/1/episode/2|Game of Thrones S01E02 The Kingsroad>*"
     )
-    assert what["text"]["text"] == "• title updated (en): The Kings Road → The Kingsroad"
+    assert what["text"]["text"] == "title updated (en): The Kings Road → The Kingsroad"
     assert (picture["image_url"], picture["alt_text"]) == (STILL.thumbnail_url, "still of Game of Thrones S01E02 The Kingsroad")
     assert context["elements"][0]["text"].startswith("TMDB · 20")
     assert message.text == "Game of Thrones S01E02 The Kingsroad: title updated (en)"
@@ -65,9 +66,42 @@ def test_a_burst_becomes_one_digest_grouped_by_series_and_season() -> None:
     message = digest_of(events)
     header, group, picture, _ = message.blocks
     assert header["text"]["text"] == "30 changes of Game of Thrones season 1"
-    assert group["text"]["text"].startswith("*Game of Thrones season 1*\n• Game of Thrones S01E02 Part 0: image added (en)\n")
+    assert group["text"]["text"].startswith("*Game of Thrones season 1*\n• S01E02 Part 0: image added (en)\n")
     assert group["text"]["text"].endswith("\nand 27 more changes of Game of Thrones season 1")
     assert picture["image_url"] == STILL.thumbnail_url
+
+
+def test_long_values_stand_below_each_other() -> None:
+    before, after = "A raven comes to Winterfell with news of the king.", "A raven and a king come to Winterfell together."
+    change = Change(key="overview", action="updated", before=before, after=after)
+    _, what, _ = message_of(event_of(changes=[change])).blocks
+    assert what["text"]["text"] == f"description updated:\n{before}\n→ {after}"
+
+
+def test_what_is_alone_in_a_digest_takes_one_line() -> None:
+    events = [event_of(1), event_of(2), event_of(3, entity="movie", name="Fight Club", parents=[], url="https://x.example/550")]
+    *_, alone, _ = digest_of(events).blocks
+    assert alone["text"]["text"] == "*<https://x.example/550|Fight Club>*: image added (en)"
+
+
+def test_the_picture_is_one_that_is_still_there() -> None:
+    gone = Change(key="images", action="deleted", before={"still": {"file_path": "/0.jpg"}})
+    new = Change(key="images", action="added", after={"still": {"file_path": "/1.jpg"}})
+    old = Image(kind="still", url="https://image.example/o/0.jpg", path="/0.jpg")
+    pictures = [
+        block["image_url"]
+        for block in message_of(event_of(changes=[gone, new], images=[old, STILL])).blocks
+        if block["type"] == "image"
+    ]
+    assert pictures == [STILL.thumbnail_url]
+
+
+@pytest.mark.parametrize(("status", "words"), [("complete", ""), ("skipped", ""), ("forbidden", " · no access to the details")])
+def test_a_message_says_when_the_details_could_not_be_had(status: str, words: str) -> None:
+    event = event_of()
+    event.document["data"]["enrichment"]["status"] = status
+    context = message_of(event).blocks[-1]["elements"][0]["text"]
+    assert context.partition(" UTC")[2] == words
 
 
 def test_a_picture_without_a_web_address_is_left_out() -> None:
