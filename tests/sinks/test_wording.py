@@ -92,7 +92,10 @@ def test_of_long_texts_only_what_differs_is_told() -> None:
     change = Change(key="overview", action="updated", before=before, after=before + " Not everyone will come back.")
     assert details(change)[1:] == ("… cut from it.", "… cut from it. Not everyone will come back.")
     change = Change(key="overview", action="updated", before=before, after=before.replace("public", "private"))
-    assert details(change)[1:] == ("Fox Tales, from public television, in full, …", "Fox Tales, from private television, in full, …")
+    assert details(change)[1:] == (
+        "Fox Tales, from public television, in full, …",
+        "Fox Tales, from private television, in full, …",
+    )
 
 
 def test_texts_that_differ_in_their_spaces_alone_stay_whole() -> None:
