@@ -91,8 +91,9 @@ def message_of(event: Event) -> Message:
     """One event: the entity, what changed, the picture, where and when."""
     document = event.document
     title = f"*{link(event.name, document['data']['entity'].get('url'))}*"
-    changes = document["data"]["changes"]
+    changes = wording.told_changes(document)
     lines = [_change_line(document, change) for change in changes[:_MAX_CHANGES]] or [escaped(event.change, _MAX_NAME)]
+    lines = list(dict.fromkeys(lines))  # three places of sale that end on the same day read the same
     if len(lines) > 1:
         lines = [f"• {line}" for line in lines]
     if len(changes) > _MAX_CHANGES:
@@ -111,7 +112,8 @@ def digest_of(events: Sequence[Event]) -> Message:
     for event in events:
         groups.setdefault(wording.series_name(event.document) or event.name, []).append(event)
     header = f"{len(events)} changes" + (f" of {next(iter(groups))}" if len(groups) == 1 else "")
-    sections = [_group(name, members) for name, members in itertools.islice(groups.items(), _MAX_GROUPS)]
+    several = len(groups) > 1
+    sections = [_group(name, members, several) for name, members in itertools.islice(groups.items(), _MAX_GROUPS)]
     left = list(groups.values())[_MAX_GROUPS:]
     blocks: list[Block] = [HeaderBlock(text=PlainTextObject(text=wording.cut(header, _MAX_HEADER), emoji=False))]
     budget = MAX_TEXT - _MAX_HEADER - _FALLBACK * 2 - _MAX_ALT - _MAX_NAME
@@ -126,12 +128,11 @@ def digest_of(events: Sequence[Event]) -> Message:
     if (picture := next((found for event in events if (found := _picture(event)) is not None), None)) is not None:
         blocks.append(picture)
     providers = dict.fromkeys(wording.provider_name(event.document) for event in events)
-    first, last = _when(events[0].document), _when(events[-1].document)
-    blocks.append(_context(f"{', '.join(providers)} · {first}" + (f" to {last}" if last != first else "")))
+    blocks.append(_context(f"{', '.join(providers)} · {_span(events[0].document, events[-1].document)}"))
     return Message(escaped(header, _FALLBACK), [block.to_dict() for block in blocks])
 
 
-def _group(name: str, members: list[Event]) -> str:
+def _group(name: str, members: list[Event], headed: bool) -> str:
     if len(members) == 1:
         return f"*{_linked(members[0], members[0].name)}*: {escaped(members[0].change, _MAX_NAME)}"
     show = (wording.series_name(members[0].document) or "").partition(" season ")[0]
@@ -139,7 +140,7 @@ def _group(name: str, members: list[Event]) -> str:
         f"• {_linked(event, _below(event.name, show))}: {escaped(event.change, _MAX_NAME)}" for event in members[:_GROUP_LINES]
     ]
     more = len(members) - len(shown)
-    lines = [f"*{escaped(name, _MAX_NAME)}*", *shown]
+    lines = [f"*{escaped(name, _MAX_NAME)}*", *shown] if headed else shown
     if more:
         lines.append(f"and {more} more {'change' if more == 1 else 'changes'} of {escaped(name, _MAX_NAME)}")
     text = "\n".join(lines)
@@ -209,6 +210,16 @@ def _when(document: wording.Json) -> str:
     except ValueError:
         return escaped(str(document.get("time")), _MAX_NAME)
     return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _span(first: wording.Json, last: wording.Json) -> str:
+    """From the first's time to the last's: the day once, where it is the same."""
+    start, end = _when(first), _when(last)
+    if start == end:
+        return start
+    day = start.partition(" ")[0]
+    same_day = start.endswith(" UTC") and end.startswith(f"{day} ")
+    return f"{start.removesuffix(' UTC')} to {end.removeprefix(f'{day} ')}" if same_day else f"{start} to {end}"
 
 
 def _status(document: wording.Json) -> str:

@@ -5,7 +5,7 @@ All functions take the parsed change event as it stands in the topic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 PROVIDERS = {"tmdb": "TMDB", "pbs": "PBS Media Manager", "tvdb": "TheTVDB"}
@@ -34,9 +34,13 @@ _WORDS = {
     "tvdb_id": "TheTVDB id",
     "siteRating": "rating",
     "firstAired": "first aired",
+    "airsDayOfWeek": "weekday",
+    "airsTime": "hour",
+    "episodeName": "title",
 }
 _PICTURES = {"series": "banner", "season": "season poster", "seasonwide": "season banner"}
 """TheTVDB names these pictures by what they belong to."""
+_OPPOSITE = {"added": "deleted", "deleted": "added"}
 _IMAGES_KEY, _ENTITY_KEY, _GAP_KEY = "images", "entity", "gap"
 _LABELS = ("name", "title", "episodeName", "label", "value", "file_path", "path", "id")
 """Where an object says what it is, best first."""
@@ -80,7 +84,7 @@ def series_name(event: Json) -> str | None:
 
 def change_words(event: Json) -> str:
     """`still added`; `title and overview updated`; `7 changes: images, cast and 2 more`."""
-    changes = event["data"]["changes"]
+    changes = told_changes(event)
     if not changes:
         return "nothing differs"
     said = dict.fromkeys(_phrase(event, change) for change in changes)
@@ -88,9 +92,29 @@ def change_words(event: Json) -> str:
         (phrase,) = said
         return phrase if len(changes) == 1 else _times(phrase, changes)
     if len(said) <= _MANY:
-        return _same_action(event, changes) or _listed(list(said))
+        return _same_action(changes) or _listed(list(said))
     keys = list(dict.fromkeys(_thing(change) for change in changes))
     return f"{len(changes)} changes: {_listed(keys, 2)}"
+
+
+def told_changes(event: Json) -> list[Json]:
+    """The event's changes as a person would count them: a picture that went and one of its kind that came are one, `replaced`."""
+    told: list[Json] = []
+    waiting: dict[str, list[int]] = {}
+    for change in event["data"]["changes"]:
+        action = change["action"]
+        if change["key"] != _IMAGES_KEY or action not in _OPPOSITE:
+            told.append(change)
+            continue
+        thing = f"{_thing(change)} {change.get('language')}"
+        if others := waiting.get(f"{_OPPOSITE[action]} {thing}"):
+            place = others.pop(0)
+            old, new = (told[place], change) if action == "added" else (change, told[place])
+            told[place] = {**new, "action": "replaced", "before": old.get("before")}
+        else:
+            waiting.setdefault(f"{action} {thing}", []).append(len(told))
+            told.append(change)
+    return told
 
 
 def detail_words(event: Json, change: Json) -> tuple[str, str | None, str | None]:
@@ -232,10 +256,10 @@ def _times(phrase: str, changes: Sequence[Json]) -> str:
     return f"{len(changes)} {phrase.replace(thing, plural, 1)}"
 
 
-def _same_action(event: Json, changes: Iterable[Json]) -> str | None:
+def _same_action(changes: Sequence[Json]) -> str | None:
     plain = [change for change in changes if change["key"] not in (_ENTITY_KEY, _GAP_KEY)]
     actions = {change["action"] for change in plain}
-    if len(actions) != 1 or len(plain) != len(event["data"]["changes"]):
+    if len(actions) != 1 or len(plain) != len(changes):
         return None
     return f"{_listed(list(dict.fromkeys(_thing(change) for change in plain)))} {actions.pop()}"
 

@@ -66,9 +66,15 @@ def test_a_burst_becomes_one_digest_grouped_by_series_and_season() -> None:
     message = digest_of(events)
     header, group, picture, _ = message.blocks
     assert header["text"]["text"] == "30 changes of Game of Thrones season 1"
-    assert group["text"]["text"].startswith("*Game of Thrones season 1*\n• S01E02 Part 0: image added (en)\n")
+    assert group["text"]["text"].startswith("• S01E02 Part 0: image added (en)\n• S01E02 Part 1:")
     assert group["text"]["text"].endswith("\nand 27 more changes of Game of Thrones season 1")
     assert picture["image_url"] == STILL.thumbnail_url
+
+
+def test_what_reads_the_same_is_said_once() -> None:
+    changes = [Change(key="availabilities", action="updated", after="2038-04-01", native_id=str(number)) for number in range(3)]
+    _, what, _ = message_of(event_of(changes=changes)).blocks
+    assert what["text"]["text"] == "availabilities updated: 2038-04-01"
 
 
 def test_long_values_stand_below_each_other() -> None:
@@ -78,9 +84,24 @@ def test_long_values_stand_below_each_other() -> None:
     assert what["text"]["text"] == f"description updated:\n{before}\n→ {after}"
 
 
-def test_what_is_alone_in_a_digest_takes_one_line() -> None:
+def test_a_digest_tells_the_day_once() -> None:
+    def at(time: str) -> Event:
+        event = event_of()
+        event.document["time"] = time
+        return event
+
+    def told(*times: str) -> str:
+        return str(digest_of([at(time) for time in times]).blocks[-1]["elements"][0]["text"])
+
+    assert told("2025-01-21T04:46:31Z", "2025-01-21T05:02:00Z") == "TMDB · 2025-01-21 04:46 to 05:02 UTC"
+    assert told("2025-01-21T23:59:00Z", "2025-01-22T00:01:00Z") == "TMDB · 2025-01-21 23:59 UTC to 2025-01-22 00:01 UTC"
+    assert told("2025-01-21T04:46:31Z", "2025-01-21T04:46:59Z") == "TMDB · 2025-01-21 04:46 UTC"
+
+
+def test_several_shows_in_a_digest_have_a_heading_each_and_what_is_alone_takes_one_line() -> None:
     events = [event_of(1), event_of(2), event_of(3, entity="movie", name="Fight Club", parents=[], url="https://x.example/550")]
-    *_, alone, _ = digest_of(events).blocks
+    _, headed, alone, _ = digest_of(events).blocks
+    assert headed["text"]["text"].startswith("*Game of Thrones season 1*\n• S01E02 The Kingsroad: ")
     assert alone["text"]["text"] == "*<https://x.example/550|Fight Club>*: image added (en)"
 
 

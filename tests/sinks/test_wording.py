@@ -47,6 +47,10 @@ def image(action: str, kind: str = "still", **fields: Any) -> Change:
         ([], "nothing differs"),
         ([image("added")], "still added"),
         ([image("added", "title_logo", language="de")], "logo added (de)"),
+        ([Change(key="images", action="deleted", before={"still": {"file_path": "/0.jpg"}}), image("added")], "still replaced"),
+        ([image("added"), Change(key="images", action="deleted", before={"still": {"file_path": "/0.jpg"}})], "still replaced"),
+        ([image("added"), image("added"), Change(key="images", action="deleted", before={"still": {"file_path": "/0.jpg"}})],
+         "still replaced and still added"),
         ([Change(key="images", action="deleted", before={"kind": "poster", "path": "/1.jpg"})], "poster deleted"),
         ([Change(key="title", action="updated"), Change(key="overview", action="updated")], "title and description updated"),
         ([Change(key="title", action="updated"), image("added")], "title updated and still added"),
@@ -82,7 +86,7 @@ def details(change: Change, **fields: Any) -> tuple[str, str | None, str | None]
 def test_of_an_object_that_changed_only_what_differs_is_told() -> None:
     before = {"airedSeason": 1, "airedEpisodeNumber": 3, "episodeName": "Lord Snow", "overview": "A", "rating": 7}
     one = Change(key="episodes", action="updated", before=before, after={**before, "episodeName": "Snow"})
-    assert details(one) == ("episodeName of episode S01E03 updated", "Lord Snow", "Snow")
+    assert details(one) == ("title of episode S01E03 updated", "Lord Snow", "Snow")
     two = Change(key="episodes", action="updated", before=before, after={**before, "overview": "B", "rating": 8})
     assert details(two) == ("episode S01E03 updated", "description: A, rating: 7", "description: B, rating: 8")
 
