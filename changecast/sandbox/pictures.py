@@ -22,7 +22,7 @@ Colour = tuple[int, int, int]
 @lru_cache(maxsize=512)
 def picture(path: str) -> bytes:
     """A PNG of 320x180, the same for the same path always."""
-    chance = Random(hashlib.sha256(path.encode()).digest())  # noqa: S311 - nothing depends on it but looks
+    chance = Random(hashlib.sha256(path.encode()).digest())
     hue = chance.random()
     sun = (chance.randrange(40, WIDTH - 40), chance.randrange(30, 80), chance.randrange(12, 22))
     rows = _rows([_ridge(chance, number) for number in range(_RIDGES)], sun)
