@@ -14,13 +14,14 @@ COUNT  := /^Collecting / { n++; if (tty) printf "\r  libraries, checked by hash:
           /^Installing / { if (tty && n) print ""; print "  putting them in place"; fflush() }
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench chaos lint format clean
+.PHONY: help install run test bench chaos pictures lint format clean
 
 help:  ## Show this.
 	@echo "make run      Run everything here, and watch the changes come in (Ctrl-C stops)."
 	@echo "make test     Run the tests."
 	@echo "make chaos    Kill workers and the broker at random, and count what is lost or repeated."
 	@echo "make bench    Measure, beside simpler programs doing the same; writes bench/results.md."
+	@echo "make pictures Draw the README's picture of a Slack message again (needs Chromium)."
 	@echo "make lint     Check format, style, types and layers."
 	@echo "make format   Format the code."
 	@echo "make install  Only the set-up of the above: .venv, with the changecast command in it."
@@ -58,6 +59,9 @@ bench: install  ## ARGS=--short for a look in a minute; PART=sinks or PART=catch
 
 chaos: install  ## KILLS=10 for fewer, ARGS="--seed 7" for the same plan again.
 	@$(BIN)/python -m tests.chaos.streams --kills $(or $(KILLS),50) $(ARGS)
+
+pictures: install
+	@CHROMIUM="$(CHROMIUM)" $(BIN)/python docs/pictures/slack.py
 
 lint: install
 	@$(BIN)/ruff format --check .

@@ -33,11 +33,21 @@ _MAX_URL = 3_000
 _MAX_ALT = 300
 _MAX_NAME = 150
 _MAX_VALUE = 300
+_ONE_LINE = 80
+"""Characters of a value before and after that are read well beside each other; longer ones stand below each other."""
 _MAX_CHANGES = 12
 """Lines of one message; a reader who wants all of them follows the link."""
 _MAX_GROUPS = 12
 _GROUP_LINES = 3
 _FALLBACK = 300
+_STATUS_WORDS = {
+    "complete": "",
+    "skipped": "",  # nothing is fetched for an entity of this type
+    "partial": "some details are missing",
+    "forbidden": "no access to the details",
+    "not_found": "the provider no longer has it",
+    "failed": "the details could not be fetched",
+}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -81,8 +91,11 @@ def message_of(event: Event) -> Message:
     """One event: the entity, what changed, the picture, where and when."""
     document = event.document
     title = f"*{link(event.name, document['data']['entity'].get('url'))}*"
-    changes = document["data"]["changes"]
+    changes = wording.told_changes(document)
     lines = [_change_line(document, change) for change in changes[:_MAX_CHANGES]] or [escaped(event.change, _MAX_NAME)]
+    lines = list(dict.fromkeys(lines))  # three places of sale that end on the same day read the same
+    if len(lines) > 1:
+        lines = [f"• {line}" for line in lines]
     if len(changes) > _MAX_CHANGES:
         lines.append(f"and {len(changes) - _MAX_CHANGES} more")
     budget = MAX_TEXT - len(title) - _FALLBACK * 2 - _MAX_ALT
@@ -99,7 +112,8 @@ def digest_of(events: Sequence[Event]) -> Message:
     for event in events:
         groups.setdefault(wording.series_name(event.document) or event.name, []).append(event)
     header = f"{len(events)} changes" + (f" of {next(iter(groups))}" if len(groups) == 1 else "")
-    sections = [_group(name, members) for name, members in itertools.islice(groups.items(), _MAX_GROUPS)]
+    several = len(groups) > 1
+    sections = [_group(name, members, several) for name, members in itertools.islice(groups.items(), _MAX_GROUPS)]
     left = list(groups.values())[_MAX_GROUPS:]
     blocks: list[Block] = [HeaderBlock(text=PlainTextObject(text=wording.cut(header, _MAX_HEADER), emoji=False))]
     budget = MAX_TEXT - _MAX_HEADER - _FALLBACK * 2 - _MAX_ALT - _MAX_NAME
@@ -114,29 +128,42 @@ def digest_of(events: Sequence[Event]) -> Message:
     if (picture := next((found for event in events if (found := _picture(event)) is not None), None)) is not None:
         blocks.append(picture)
     providers = dict.fromkeys(wording.provider_name(event.document) for event in events)
-    first, last = _when(events[0].document), _when(events[-1].document)
-    blocks.append(_context(f"{', '.join(providers)} · {first}" + (f" to {last}" if last != first else "")))
+    blocks.append(_context(f"{', '.join(providers)} · {_span(events[0].document, events[-1].document)}"))
     return Message(escaped(header, _FALLBACK), [block.to_dict() for block in blocks])
 
 
-def _group(name: str, members: list[Event]) -> str:
+def _group(name: str, members: list[Event], headed: bool) -> str:
+    if len(members) == 1:
+        return f"*{_linked(members[0], members[0].name)}*: {escaped(members[0].change, _MAX_NAME)}"
+    show = (wording.series_name(members[0].document) or "").partition(" season ")[0]
     shown = [
-        f"• {link(event.name, event.document['data']['entity'].get('url'))}: {escaped(event.change, _MAX_NAME)}"
-        for event in members[:_GROUP_LINES]
+        f"• {_linked(event, _below(event.name, show))}: {escaped(event.change, _MAX_NAME)}" for event in members[:_GROUP_LINES]
     ]
     more = len(members) - len(shown)
-    lines = [f"*{escaped(name, _MAX_NAME)}*", *shown]
+    lines = [f"*{escaped(name, _MAX_NAME)}*", *shown] if headed else shown
     if more:
         lines.append(f"and {more} more {'change' if more == 1 else 'changes'} of {escaped(name, _MAX_NAME)}")
     text = "\n".join(lines)
     return text if len(text) <= _MAX_SECTION else f"*{escaped(name, _MAX_NAME)}*\n{len(members)} changes"
 
 
+def _linked(event: Event, label: str) -> str:
+    return link(label, event.document["data"]["entity"].get("url"))
+
+
+def _below(name: str, show: str) -> str:
+    """A name without that of the show, which stands above it."""
+    return name.removeprefix(f"{show} ") if show else name
+
+
 def _change_line(document: wording.Json, change: wording.Json) -> str:
     phrase, before, after = wording.detail_words(document, change)
-    line = f"• {escaped(phrase, _MAX_NAME)}"
+    line = escaped(phrase, _MAX_NAME)
     if before and after:
-        return f"{line}: {escaped(before, _MAX_VALUE)} → {escaped(after, _MAX_VALUE)}"
+        shown = [escaped(before, _MAX_VALUE), escaped(after, _MAX_VALUE)]
+        if sum(map(len, shown)) > _ONE_LINE:
+            return f"{line}:\n{shown[0]}\n→ {shown[1]}"
+        return f"{line}: {shown[0]} → {shown[1]}"
     if after:
         return f"{line}: {escaped(after, _MAX_VALUE)}"
     return f"{line}: was {escaped(before, _MAX_VALUE)}" if before else line
@@ -158,9 +185,9 @@ def _packed(lines: list[str], budget: int) -> list[str]:
 
 
 def _picture(event: Event) -> ImageBlock | None:
-    """The first picture, small where there is a small one."""
+    """The first picture that is still there, small where there is a small one."""
     images = event.document["data"].get("images") or ()
-    for image in images[:1]:
+    for image in sorted(images, key=lambda image: wording.is_gone(event.document, image))[:1]:
         url = image.get("thumbnail_url") or image.get("url")
         if isinstance(url, str) and _is_web(url):
             return ImageBlock(image_url=url, alt_text=wording.cut(f"{image.get('kind', 'image')} of {event.name}", _MAX_ALT))
@@ -185,9 +212,20 @@ def _when(document: wording.Json) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _span(first: wording.Json, last: wording.Json) -> str:
+    """From the first's time to the last's: the day once, where it is the same."""
+    start, end = _when(first), _when(last)
+    if start == end:
+        return start
+    day = start.partition(" ")[0]
+    same_day = start.endswith(" UTC") and end.startswith(f"{day} ")
+    return f"{start.removesuffix(' UTC')} to {end.removeprefix(f'{day} ')}" if same_day else f"{start} to {end}"
+
+
 def _status(document: wording.Json) -> str:
-    status = (document["data"].get("enrichment") or {}).get("status", "complete")
-    return "" if status == "complete" else f" · details: {escaped(str(status).replace('_', ' '), 40)}"
+    status = str((document["data"].get("enrichment") or {}).get("status", "complete"))
+    words = _STATUS_WORDS.get(status, status.replace("_", " "))
+    return f" · {escaped(words, 40)}" if words else ""
 
 
 def _section(text: str) -> SectionBlock:

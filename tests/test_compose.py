@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,25 @@ def test_what_the_containers_mount_is_in_the_repository():
 def test_the_containers_config_is_right():
     for path in mounted():
         assert read_config(ROOT / path, environ={}).config.kafka.bootstrap_servers == "kafka:9092"
+
+
+def test_kafka_in_its_container_is_set_as_the_embedded_one_is():
+    """Where both say something, but for where they listen and where their data is."""
+    lines = (ROOT / "changecast/kafka/server.properties").read_text().splitlines()
+    embedded = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    environment = YAML(typ="safe").load(COMPOSE)["services"]["kafka"]["environment"]
+    settings = {name.removeprefix("KAFKA_").lower().replace("_", "."): str(value) for name, value in environment.items()}
+    places = {name for name in settings if "listener" in name} | {"log.dirs", "controller.quorum.voters"}
+    both = settings.keys() & embedded.keys() - places
+    assert len(both) > 10
+    assert {name: settings[name] for name in both} == {name: embedded[name] for name in both}
+
+
+def test_the_image_holds_every_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    copied = [line.split()[1:-1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
+    assert packages <= {path for paths in copied for path in paths}
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")

@@ -46,7 +46,15 @@ def command() -> None:
     first digits do."""
 
 
-@command.command("list", short_help="One line an attempt, oldest first.")
+@command.command(
+    "list",
+    short_help="One line an attempt, oldest first.",
+    epilog="""\b
+    Examples:
+      changecast deliveries list
+      changecast deliveries list --subscription newsroom --outcome dead --since 7d
+      changecast deliveries list --json --follow | jq .error""",
+)
 @places
 @click.option("-s", "--subscription", help="Only to this one.")
 @click.option(
@@ -106,7 +114,13 @@ async def _follow(cluster: Cluster, chosen: Filter, columns: Widths | None) -> N
         sys.stdout.flush()
 
 
-@command.command("show", short_help="All attempts of one delivery, with what came back.")
+@command.command(
+    "show",
+    short_help="All attempts of one delivery, with what came back.",
+    epilog="""\b
+    Example:
+      changecast deliveries show msg_1a2b3c4d""",
+)
 @places
 @click.argument("webhook_id")
 @click.option("--json", "as_json", is_flag=True, help="For programs: its attempts as a JSON list.")
@@ -134,7 +148,14 @@ def show(config: Path | None, data_dir: Path | None, webhook_id: str, as_json: b
     output().print(delivery(attempts))
 
 
-@command.command("retry", short_help="Send again what is dead.")
+@command.command(
+    "retry",
+    short_help="Send again what is dead.",
+    epilog="""\b
+    Examples:
+      changecast deliveries retry msg_1a2b3c4d
+      changecast deliveries retry --subscription newsroom --since 2h""",
+)
 @places
 @click.argument("webhook_ids", nargs=-1)
 @click.option("-s", "--subscription", help="All that are dead of this one.")

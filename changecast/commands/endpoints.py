@@ -38,7 +38,14 @@ def command() -> None:
     disabled: nothing is sent to it, and what it misses waits."""
 
 
-@command.command("list", short_help="One line an endpoint: its state, and the last hour.")
+@command.command(
+    "list",
+    short_help="One line an endpoint: its state, and the last hour.",
+    epilog="""\b
+    Examples:
+      changecast endpoints list
+      changecast endpoints list --json""",
+)
 @places
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
@@ -64,7 +71,13 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     output().print(endpoints_table(found, datetime.now(UTC), where.config.delivery.disable_after))
 
 
-@command.command("disable", short_help="Send nothing more to one, until it is enabled.")
+@command.command(
+    "disable",
+    short_help="Send nothing more to one, until it is enabled.",
+    epilog="""\b
+    Example:
+      changecast endpoints disable newsroom --reason moved""",
+)
 @places
 @click.argument("subscription")
 @click.option("--reason", help="Shown in the list.")
@@ -85,7 +98,14 @@ def disable(config: Path | None, data_dir: Path | None, subscription: str, reaso
     click.echo(f"{subscription} is disabled. `changecast endpoints enable {subscription}` brings it back.")
 
 
-@command.command("enable", short_help="Bring one back, with what it missed.")
+@command.command(
+    "enable",
+    short_help="Bring one back, with what it missed.",
+    epilog="""\b
+    Examples:
+      changecast endpoints enable newsroom
+      changecast endpoints enable newsroom --retry-dead""",
+)
 @places
 @click.argument("subscription")
 @click.option(

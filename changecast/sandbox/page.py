@@ -8,9 +8,13 @@ from html import escape
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from changecast.sandbox.edit import Edit
 from changecast.sandbox.slack import SlackMessage
 from changecast.sandbox.webhooks import Receipt
+from schemas.event import ChangeEvent
+from sinks.wording import change_words, entity_name
 
 SHOWN = 25
 
@@ -57,11 +61,15 @@ def _latest(items: Iterable[T]) -> list[T]:
 def _sizes(size: Mapping[str, Mapping[str, int]]) -> str:
     rows = "".join(
         f"<tr><th>{escape(provider)}</th><td>"
-        + escape(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+        + escape(", ".join(_counted(count, kind) for kind, count in counts.items()))
         + "</td></tr>"
         for provider, counts in size.items()
     )
     return f"<table>{rows}</table>"
+
+
+def _counted(count: int, kind: str) -> str:
+    return f"{count} {kind}" if count == 1 or kind.endswith("s") else f"{count} {kind}s"
 
 
 def _edits(edits: list[Edit]) -> str:
@@ -78,13 +86,21 @@ def _cards(cards: list[str]) -> str:
 
 
 def _receipt_card(receipt: Receipt) -> str:
-    title = receipt.entity_name or receipt.webhook_id or "no webhook-id"
+    title, what = _told(receipt)
     if receipt.verified:
-        state = f'<span class="small">verified{f", {receipt.times} times" if receipt.times > 1 else ""}</span>'
+        state = f"verified{f', {receipt.times} times' if receipt.times > 1 else ''}"
     else:
         state = f'<span class="bad">refused: {escape(receipt.refused or "")}</span>'
-    kind = escape(str(receipt.event.get("type") or "no type"))
-    return _card(receipt.picture, title, f"{kind}<br>{state}", receipt.time)
+    return _card(receipt.picture, title, f"{escape(what)}<br>{state}", receipt.time)
+
+
+def _told(receipt: Receipt) -> tuple[str, str]:
+    """The entity and what changed, in the words of Slack and of the terminal; of a body of another form what it has of them."""
+    try:
+        ChangeEvent.model_validate(receipt.event)
+    except ValidationError:
+        return receipt.entity_name or receipt.webhook_id or "no webhook-id", str(receipt.event.get("type") or "no type")
+    return entity_name(receipt.event), change_words(receipt.event)
 
 
 def _message_card(message: SlackMessage) -> str:
@@ -93,7 +109,7 @@ def _message_card(message: SlackMessage) -> str:
 
 def _card(picture: str | None, title: str, below: str, time: float) -> str:
     image = f'<img src="{escape(_own_address(picture))}" alt="" loading="lazy">' if picture else ""
-    return f'<div class="card">{image}<p>{escape(title)}</p><p class="small">{below}<br>{_clock(time)}</p></div>'
+    return f'<div class="card">{image}<p>{escape(title)}</p><p class="small">{below} · {_clock(time)}</p></div>'
 
 
 def _own_address(picture: str) -> str:

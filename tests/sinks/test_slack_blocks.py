@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ def test_a_message_links_the_entity_shows_what_changed_the_picture_the_provider_
     assert section["text"]["text"] == (
         "*<https://www.themoviedb.org/tv/1399/season/1/episode/2|Game of Thrones S01E02 The Kingsroad>*"
     )
-    assert what["text"]["text"] == "• title updated (en): The Kings Road → The Kingsroad"
+    assert what["text"]["text"] == "title updated (en): The Kings Road → The Kingsroad"
     assert (picture["image_url"], picture["alt_text"]) == (STILL.thumbnail_url, "still of Game of Thrones S01E02 The Kingsroad")
     assert context["elements"][0]["text"].startswith("TMDB · 20")
     assert message.text == "Game of Thrones S01E02 The Kingsroad: title updated (en)"
@@ -65,9 +66,63 @@ def test_a_burst_becomes_one_digest_grouped_by_series_and_season() -> None:
     message = digest_of(events)
     header, group, picture, _ = message.blocks
     assert header["text"]["text"] == "30 changes of Game of Thrones season 1"
-    assert group["text"]["text"].startswith("*Game of Thrones season 1*\n• Game of Thrones S01E02 Part 0: image added (en)\n")
+    assert group["text"]["text"].startswith("• S01E02 Part 0: image added (en)\n• S01E02 Part 1:")
     assert group["text"]["text"].endswith("\nand 27 more changes of Game of Thrones season 1")
     assert picture["image_url"] == STILL.thumbnail_url
+
+
+def test_what_reads_the_same_is_said_once() -> None:
+    changes = [Change(key="availabilities", action="updated", after="2038-04-01", native_id=str(number)) for number in range(3)]
+    _, what, _ = message_of(event_of(changes=changes)).blocks
+    assert what["text"]["text"] == "availabilities updated: 2038-04-01"
+
+
+def test_long_values_stand_below_each_other() -> None:
+    before, after = "A raven comes to Winterfell with news of the king.", "A raven and a king come to Winterfell together."
+    change = Change(key="overview", action="updated", before=before, after=after)
+    _, what, _ = message_of(event_of(changes=[change])).blocks
+    assert what["text"]["text"] == f"description updated:\n{before}\n→ {after}"
+
+
+def test_a_digest_tells_the_day_once() -> None:
+    def at(time: str) -> Event:
+        event = event_of()
+        event.document["time"] = time
+        return event
+
+    def told(*times: str) -> str:
+        return str(digest_of([at(time) for time in times]).blocks[-1]["elements"][0]["text"])
+
+    assert told("2025-01-21T04:46:31Z", "2025-01-21T05:02:00Z") == "TMDB · 2025-01-21 04:46 to 05:02 UTC"
+    assert told("2025-01-21T23:59:00Z", "2025-01-22T00:01:00Z") == "TMDB · 2025-01-21 23:59 UTC to 2025-01-22 00:01 UTC"
+    assert told("2025-01-21T04:46:31Z", "2025-01-21T04:46:59Z") == "TMDB · 2025-01-21 04:46 UTC"
+
+
+def test_several_shows_in_a_digest_have_a_heading_each_and_what_is_alone_takes_one_line() -> None:
+    events = [event_of(1), event_of(2), event_of(3, entity="movie", name="Fight Club", parents=[], url="https://x.example/550")]
+    _, headed, alone, _ = digest_of(events).blocks
+    assert headed["text"]["text"].startswith("*Game of Thrones season 1*\n• S01E02 The Kingsroad: ")
+    assert alone["text"]["text"] == "*<https://x.example/550|Fight Club>*: image added (en)"
+
+
+def test_the_picture_is_one_that_is_still_there() -> None:
+    gone = Change(key="images", action="deleted", before={"still": {"file_path": "/0.jpg"}})
+    new = Change(key="images", action="added", after={"still": {"file_path": "/1.jpg"}})
+    old = Image(kind="still", url="https://image.example/o/0.jpg", path="/0.jpg")
+    pictures = [
+        block["image_url"]
+        for block in message_of(event_of(changes=[gone, new], images=[old, STILL])).blocks
+        if block["type"] == "image"
+    ]
+    assert pictures == [STILL.thumbnail_url]
+
+
+@pytest.mark.parametrize(("status", "words"), [("complete", ""), ("skipped", ""), ("forbidden", " · no access to the details")])
+def test_a_message_says_when_the_details_could_not_be_had(status: str, words: str) -> None:
+    event = event_of()
+    event.document["data"]["enrichment"]["status"] = status
+    context = message_of(event).blocks[-1]["elements"][0]["text"]
+    assert context.partition(" UTC")[2] == words
 
 
 def test_a_picture_without_a_web_address_is_left_out() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from changecast.sandbox import Activity, Sandbox
+from schemas.event import Action, Change
+from tests.sinks.worlds import change_event
 
 EVENT = {
     "id": "e1",
@@ -95,6 +97,15 @@ async def test_the_page_shows_receipts_escaped_and_pictures_from_here(sandbox: S
     assert 'src="/images/tmdb/original/a.jpg"' in page.body
     assert "elsewhere.example" not in page.body
     assert "Fight Club" in page.body
+
+
+async def test_the_page_tells_an_event_in_the_words_of_the_other_views(sandbox: Sandbox, client):
+    still = {"still": {"file_path": "/1.jpg"}}
+    event = change_event(changes=[Change(key="images", action=Action.ADDED, after=still)])
+    await client.ask("/webhook", "POST", **signed(sandbox.webhook_secret, body=event.to_json()))
+    page = await client.ask("/")
+    assert "<p>Game of Thrones S01E02 The Kingsroad</p>" in page.body
+    assert "still added<br>verified" in page.body
 
 
 async def test_whoever_watches_is_told_of_edits_and_receipts():

@@ -103,6 +103,11 @@ def test_the_columns_of_a_terminal_are_aligned() -> None:
     assert len(set(before)) == 1
 
 
+def test_a_narrow_terminal_shows_an_episodes_number_and_a_delivery_to_its_end() -> None:
+    assert "Game of Thrones S01E02 " in styled(change_row(event(), AT), 80).plain
+    assert styled(attempt_row(attempt(subscription="catalogue")), 80).plain.endswith("catalogue: webhook delivered in 12 ms")
+
+
 @given(name=st.text(max_size=200), text=st.text(max_size=300), width=st.integers(20, 300))
 def test_a_line_fits_the_terminal(name: str, text: str, width: int) -> None:
     shown = styled(Row(AT, "tmdb", name, text), width).plain
