@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from changecast.kafka import EmbeddedBroker
+from changecast.up.answer import Answer, leave
 from changecast.up.broker import broker_part
 from changecast.up.children import Part, own_command, process_part
 from changecast.up.lock import UpLock, wait_for
 from changecast.up.logtail import LogTail, text_since, worth_showing
 from changecast.up.plan import Plan, Sandbox, with_free_port
+from changecast.up.reload import Refused, TakenOver, decide
 from changecast.up.screen import Screen
-from changecast.up.supervisor import Ended, Notice, StartedAgain, Supervisor
+from changecast.up.supervisor import Ended, Notice, PartFailed, StartedAgain, Supervisor
 from changecast.up.watch import Counts, Watcher
 from changecast.up.worker import UP_LINE
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
 from runtime.logs import bound, brief, parse_line, secrets_of, set_up
-from runtime.topics import ensure_topics
+from runtime.topics import TopicMismatch, ensure_topics
+from schemas.config import Source
+
+log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 24.0
 """All parts together: whoever stops us waits 25 s."""
 _GRACE_S = {"producers": 4.0, "streams": 9.0, "sinks": 4.0, "sandbox": 2.0, "kafka": 5.0}
+RELOAD_GRACE_S = 20.0
+"""So long may a part take to end for a reload. Nobody waits for us as at a stop, and deliveries in flight have time to end."""
 _EXTERNAL_KAFKA_WAIT_S = 20.0
 _LOGS_EVERY_S = 0.5
 _SAME_WARNING_S = 60.0
@@ -35,10 +46,13 @@ _WORKERS = ("sinks", "streams", "producers")
 class Session:
     """Owns everything that `up` starts. `start` may be cancelled; `stop` takes down whatever was started by then."""
 
-    def __init__(self, plan: Plan, screen: Screen) -> None:
+    def __init__(self, plan: Plan, screen: Screen, reload_asked: asyncio.Event) -> None:
+        """`reload_asked` is set by whoever wants the config to be read again."""
         self.plan = plan
         self._screen = screen
-        self._lock = UpLock(plan.config.data_dir)
+        self._reload_asked = reload_asked
+        self._sandbox: Sandbox | None = None
+        self._lock = UpLock(plan.config.data_dir, plan.path)
         self._logs = plan.config.data_dir / "logs"
         self._supervisor = Supervisor(self._notice)
         self._bootstrap: str | None = None
@@ -66,8 +80,9 @@ class Session:
         if plan.sandbox is not None:
             plan = self.plan = with_free_port(plan)
             assert plan.sandbox is not None
+            self._sandbox = plan.sandbox
             await self._step("Sandbox", self._sandbox_part(plan.sandbox), plan.sandbox.url)
-        await self._start_workers()
+        await self._start_workers(_WORKERS)
         self.started = True
         screen.say()
         for remark in plan.remarks:
@@ -81,6 +96,7 @@ class Session:
         self._watching += [
             asyncio.create_task(self._watcher.run(self._show_counts), name="live view"),
             asyncio.create_task(self._follow_logs(), name="logs"),
+            asyncio.create_task(self._follow_reloads(), name="reloads"),
         ]
         gave_up = asyncio.create_task(self._supervisor.gave_up())
         try:
@@ -138,12 +154,10 @@ class Session:
     async def _start_topics(self) -> None:
         self._screen.step("Topics")
         cluster = Cluster(self.plan.config.kafka, self._bootstrap)
-        providers = list(self.plan.config.providers.configured())
-        topics = [*cluster.topics.common(), *(topic for name in providers for topic in cluster.topics.of_provider(name))]
-        await ensure_topics(cluster, topics)
-        self._watcher = Watcher(cluster, providers, self._screen.row)
+        count = await _make_topics(cluster, self.plan)
+        self._watcher = Watcher(cluster, self.plan.config.providers.configured(), self._screen.row)
         await self._watcher.start()
-        self._screen.done(f"{cluster.topics.prefix}.*, {len(topics)} of them")
+        self._screen.done(f"{cluster.topics.prefix}.*, {count} of them")
 
     async def _step(self, name: str, part: Part, text: str) -> None:
         self._screen.step(name)
@@ -151,7 +165,7 @@ class Session:
         self._remember_parts()
         self._screen.done(text)
 
-    async def _start_workers(self) -> None:
+    async def _start_workers(self, names: Iterable[str]) -> None:
         """All at once, since each needs a second or two to import its libraries; told, and later stopped, one by one."""
         config = self.plan.config
         count = len(config.subscriptions)
@@ -160,7 +174,7 @@ class Session:
             "streams": "dedupe and enrichment",
             "producers": ", ".join(config.providers.configured()) or "no provider to poll",
         }
-        starts = {name: asyncio.create_task(self._supervisor.start(self._worker_part(name))) for name in _WORKERS}
+        starts = {name: asyncio.create_task(self._supervisor.start(self._worker_part(name))) for name in names}
         try:
             for name, start in starts.items():
                 self._screen.step(name.capitalize())
@@ -178,10 +192,11 @@ class Session:
 
     def _worker_part(self, name: str) -> Part:
         command = own_command("worker", name, "-c", str(self.plan.path.absolute()))
-        return self._own_part(name, command, ready_when=UP_LINE)
+        return self._own_part(name, command, ready_when=UP_LINE, config=self.plan.source)
 
-    def _own_part(self, name: str, command: list[str], ready_when: str) -> Part:
-        """One of our commands, which is ready when it has written `ready_when` into its log."""
+    def _own_part(self, name: str, command: list[str], ready_when: str, config: Source | None = None) -> Part:
+        """One of our commands, which is ready when it has written `ready_when` into its log. It keeps this config, also when it has to
+        be started again: the file may have been edited since."""
         environment = dict(self.plan.environment)
         if self._bootstrap is not None:
             environment[BOOTSTRAP_VARIABLE] = self._bootstrap
@@ -191,7 +206,7 @@ class Session:
         async def is_up() -> bool:
             return ready_when in text_since(log, begins)
 
-        return process_part(name, command, log, grace=_GRACE_S[name], environment=environment, ready=is_up)
+        return process_part(name, command, log, grace=_GRACE_S[name], environment=environment, config=config, ready=is_up)
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -207,6 +222,69 @@ class Session:
                 self._screen.warn(f"{part} ended ({how}){why} — starting it again in {delay:g} s", datetime.now(UTC))
             case StartedAgain():
                 self._remember_parts()
+
+    async def _follow_reloads(self) -> None:
+        """One after the other: a signal that comes during a reload asks for another."""
+        while True:
+            await self._reload_asked.wait()
+            self._reload_asked.clear()
+            await self._reload()
+
+    async def _reload(self) -> None:
+        read_at = time.monotonic()
+        decision = decide(self.plan, self._sandbox)
+        if isinstance(decision, TakenOver):
+            decision = await self._prepared(decision)
+        self._answer(read_at, decision)
+        if isinstance(decision, Refused):
+            log.warning("reload refused: %s %s", decision.why, decision.details)
+            self._screen.warn(f"reload: {decision.why}", datetime.now(UTC))
+            if decision.details:
+                self._screen.say(f"\n{decision.details}\n")
+            return
+        self.plan = decision.plan
+        set_up(secrets=secrets_of(self.plan.config), file=self._log("up"))
+        log.info("reload: %s", decision.words)
+        self._screen.step("Reload")
+        self._screen.done(decision.words)
+        for remark in decision.remarks:
+            self._screen.say(remark)
+        await self._start_anew(decision.parts)
+        assert self._watcher is not None
+        self._show_counts(self._watcher.counts)
+
+    async def _prepared(self, decision: TakenOver) -> TakenOver | Refused:
+        """What a new provider needs before its parts start. Nothing has been stopped yet: when Kafka is away, all stays as it was."""
+        assert self._watcher is not None
+        try:
+            await _make_topics(Cluster(decision.plan.config.kafka, self._bootstrap), decision.plan)
+            await self._watcher.add(decision.plan.config.providers.configured())
+        except (KafkaError, ConnectionError, TopicMismatch) as error:
+            return Refused(f"Kafka does not take it just now, and the config from before goes on: {error}")
+        return decision
+
+    async def _start_anew(self, parts: tuple[str, ...]) -> None:
+        """End these in the order of the stream, so that none waits for what the one before it still writes; then start them together.
+        One that does not get ready is started again and again, as after a crash: the others go on meanwhile."""
+        for name in parts:
+            self._screen.step(name.capitalize(), "ends what is under way")
+            await self._supervisor.halt(name, RELOAD_GRACE_S)
+        try:
+            await self._start_workers(reversed(parts))
+        except PartFailed as error:
+            self._screen.failed()
+            self._screen.warn(str(error), datetime.now(UTC))
+
+    def _answer(self, read_at: float, decision: TakenOver | Refused) -> None:
+        if isinstance(decision, Refused):
+            answer = Answer(read_at=read_at, code=decision.code, text=f"{decision.why}\n\n{decision.details}".rstrip())
+        else:
+            anew = f"Starting anew: {', '.join(decision.parts)}." if decision.parts else "Nothing starts anew."
+            answer = Answer(read_at=read_at, code=0, text="\n".join((_sentence(decision.words), *decision.remarks, anew)))
+        try:
+            leave(self.plan.config.data_dir, answer)
+        except OSError as error:
+            log.warning("the outcome of the reload could not be written down: %s", error)
 
     async def _follow_logs(self) -> None:
         """Show the parts' own warnings, and keep their logs small."""
@@ -230,6 +308,18 @@ class Session:
 
     def _show_counts(self, counts: Counts) -> None:
         self._screen.footer(f"{counts.words()} · Ctrl-C stops")
+
+
+async def _make_topics(cluster: Cluster, plan: Plan) -> int:
+    """Make those that are missing; the number that the plan needs. Raises TopicMismatch, ConnectionError, KafkaError."""
+    providers = plan.config.providers.configured()
+    topics = [*cluster.topics.common(), *(topic for name in providers for topic in cluster.topics.of_provider(name))]
+    await ensure_topics(cluster, topics)
+    return len(topics)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _short(path: Path) -> str:
