@@ -74,7 +74,7 @@ class Succession:
     def _consider(self, source: Source, config: Config) -> None:
         found = difference(self._config, config)
         if found.fixed:
-            log.error("reload: %s Nothing was taken over: stop this worker and start it again", refusal(found))
+            log.error("reload: %s: nothing is taken over; stop this worker and start it again", refusal(found))
         elif self._part not in found.parts:
             log.info("reload: %s; nothing of it concerns %s", found.words or "nothing has changed", self._part)
             self._config = config

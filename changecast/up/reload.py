@@ -13,15 +13,15 @@ from changecast.up.plan import Plan, Sandbox, SandboxMissing, plan_again
 from changecast.up.restart import EXIT_CONFIG
 from schemas.config import ConfigError
 
-_RESTART = "Nothing was taken over: stop changecast and start it again."
+_RESTART = "Nothing is taken over. Stop changecast and start it again: the rest of the config comes with that."
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The old config goes on. `code`: the exit code that says why; `details`: the mistakes with their lines, where there are any."""
+    """The old config goes on. `why` in a line; `details`: what to do, or the mistakes with their places. `code`: the exit code for it."""
 
     why: str
-    details: str = ""
+    details: str
     code: int = 1
 
 
@@ -40,19 +40,19 @@ def decide(plan: Plan, sandbox: Sandbox | None) -> Refused | TakenOver:
     try:
         new = plan_again(plan, sandbox)
     except ConfigError as error:
-        return Refused(f"{plan.path} has mistakes: the config from before goes on.", str(error), EXIT_CONFIG)
+        return Refused(f"{plan.path} has mistakes, and the config from before goes on", f"\n{error}\n", EXIT_CONFIG)
     except SandboxMissing:
-        return Refused(f"The config needs the built-in sandbox now, which does not run. {_RESTART}")
+        return Refused("the config needs the built-in sandbox now, which does not run", _RESTART)
     if new.watches_sandbox != plan.watches_sandbox:
-        providers = "No provider is configured any more" if new.watches_sandbox else "Providers are configured now"
-        return Refused(f"{providers}, and what the sandbox makes up is kept apart from what is real. {_RESTART}")
+        why = "no provider is configured any more" if new.watches_sandbox else "providers are configured now"
+        return Refused(f"{why}, and what the sandbox makes up is kept apart from what is real", _RESTART)
     found = difference(plan.config, new.config)
     if found.fixed:
-        return Refused(f"{refusal(found)} {_RESTART}")
+        return Refused(refusal(found), _RESTART)
     remarks = tuple(remark for remark in new.remarks if remark not in plan.remarks)
     return TakenOver(new, found.parts, found.words or "nothing has changed", remarks)
 
 
 def refusal(found: Difference) -> str:
     """Why a config with this difference can't be taken over."""
-    return f"{', '.join(found.fixed)} can't change while changecast runs."
+    return f"{', '.join(found.fixed)} can't change while changecast runs"

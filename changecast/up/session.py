@@ -239,8 +239,7 @@ class Session:
         if isinstance(decision, Refused):
             log.warning("reload refused: %s %s", decision.why, decision.details)
             self._screen.warn(f"reload: {decision.why}", datetime.now(UTC))
-            if decision.details:
-                self._screen.say(f"\n{decision.details}\n")
+            self._screen.say(decision.details)
             return
         self.plan = decision.plan
         set_up(secrets=secrets_of(self.plan.config), file=self._log("up"))
@@ -249,7 +248,8 @@ class Session:
         self._screen.done(decision.words)
         for remark in decision.remarks:
             self._screen.say(remark)
-        await self._start_anew(decision.parts)
+        if decision.parts:
+            await self._start_anew(decision.parts)
         assert self._watcher is not None
         self._show_counts(self._watcher.counts)
 
@@ -260,7 +260,7 @@ class Session:
             await _make_topics(Cluster(decision.plan.config.kafka, self._bootstrap), decision.plan)
             await self._watcher.add(decision.plan.config.providers.configured())
         except (KafkaError, ConnectionError, TopicMismatch) as error:
-            return Refused(f"Kafka does not take it just now, and the config from before goes on: {error}")
+            return Refused("Kafka does not take it just now, and the config from before goes on", str(error))
         return decision
 
     async def _start_anew(self, parts: tuple[str, ...]) -> None:
@@ -277,10 +277,10 @@ class Session:
 
     def _answer(self, read_at: float, decision: TakenOver | Refused) -> None:
         if isinstance(decision, Refused):
-            answer = Answer(read_at=read_at, code=decision.code, text=f"{decision.why}\n\n{decision.details}".rstrip())
+            answer = Answer(read_at=read_at, code=decision.code, text=f"{_sentence(decision.why)}\n{decision.details}".rstrip())
         else:
-            anew = f"Starting anew: {', '.join(decision.parts)}." if decision.parts else "Nothing starts anew."
-            answer = Answer(read_at=read_at, code=0, text="\n".join((_sentence(decision.words), *decision.remarks, anew)))
+            anew = [f"Starting anew: {', '.join(decision.parts)}."] if decision.parts else []
+            answer = Answer(read_at=read_at, code=0, text="\n".join((_sentence(decision.words), *decision.remarks, *anew)))
         try:
             leave(self.plan.config.data_dir, answer)
         except OSError as error:
