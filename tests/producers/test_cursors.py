@@ -101,8 +101,8 @@ async def test_cursors_outlive_a_reload_of_the_config(cluster, tmp_path):
                 before = await cursors(cluster)
                 write_config(path, config_for(sandbox.url, cluster, interval=interval))
                 worker.process.send_signal(signal.SIGHUP)
-                await until(said(worker, "provider tmdb has another interval", number), 20)
-                await until(said(worker, "imported, configured, and connected", number + 1), 60)
+                await until(worker.said("provider tmdb has another interval", number), 20)
+                await until(worker.said("imported, configured, and connected", number + 1), 60)
                 reloaded = now()
                 await until(lambda moment=reloaded: read_past(cluster, moment, FEEDS), 60, "all feeds read after the reload")
                 after = await cursors(cluster)
@@ -126,11 +126,3 @@ async def test_cursors_outlive_a_reload_of_the_config(cluster, tmp_path):
             # outside of the overlap: a worker that had not known its cursor would have told them again
             assert len(old) >= 3
             assert {event_id: told[event_id] for event_id in old} == dict.fromkeys(old, 1)
-
-
-def said(worker, words, times):
-    async def so_often():
-        assert worker.process.returncode is None, "\n".join(worker.lines)
-        return sum(words in line for line in worker.lines) >= times
-
-    return so_often
