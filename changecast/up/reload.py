@@ -7,6 +7,7 @@ changes what can't change is refused, as one with mistakes is; the rest of it co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from changecast.up.difference import Difference, difference
 from changecast.up.plan import Plan, Sandbox, SandboxMissing, plan_again
@@ -33,6 +34,7 @@ class TakenOver:
     parts: tuple[str, ...]
     words: str
     remarks: tuple[str, ...] = ()
+    code: ClassVar[int] = 0
 
 
 def decide(plan: Plan, sandbox: Sandbox | None) -> Refused | TakenOver:
@@ -51,6 +53,15 @@ def decide(plan: Plan, sandbox: Sandbox | None) -> Refused | TakenOver:
         return Refused(refusal(found), _RESTART)
     remarks = tuple(remark for remark in new.remarks if remark not in plan.remarks)
     return TakenOver(new, found.parts, found.words or "nothing has changed", remarks)
+
+
+def told(decision: Refused | TakenOver) -> str:
+    """The decision as the command that asked for it prints it."""
+    if isinstance(decision, Refused):
+        return f"Not taken over: {decision.why}.\n{decision.details}"
+    if not decision.parts:
+        return "\n".join(("Nothing has changed.", *decision.remarks))
+    return "\n".join((f"Taken over: {decision.words}.", *decision.remarks, f"Starting anew: {', '.join(decision.parts)}."))
 
 
 def refusal(found: Difference) -> str:

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from aiokafka.errors import KafkaError
-
 from changecast.kafka import EmbeddedBroker
-from changecast.up.answer import Answer, leave
 from changecast.up.broker import broker_part
 from changecast.up.children import Part, own_command, process_part
 from changecast.up.lock import UpLock, wait_for
 from changecast.up.logtail import LogTail, text_since, worth_showing
 from changecast.up.plan import Plan, Sandbox, with_free_port
-from changecast.up.reload import Refused, TakenOver, decide
+from changecast.up.reloads import Reloads
 from changecast.up.screen import Screen
 from changecast.up.supervisor import Ended, Notice, PartFailed, StartedAgain, Supervisor
 from changecast.up.watch import Counts, Watcher
 from changecast.up.worker import UP_LINE
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
 from runtime.logs import bound, brief, parse_line, secrets_of, set_up
-from runtime.topics import TopicMismatch, ensure_topics
+from runtime.topics import ensure_topics
 from schemas.config import Source
-
-log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 24.0
 """All parts together: whoever stops us waits 25 s."""
@@ -50,7 +44,7 @@ class Session:
         """`reload_asked` is set by whoever wants the config to be read again."""
         self.plan = plan
         self._screen = screen
-        self._reload_asked = reload_asked
+        self._reloads = Reloads(reload_asked, screen, prepare=self._prepare, take_over=self._take_over)
         self._sandbox: Sandbox | None = None
         self._lock = UpLock(plan.config.data_dir, plan.path)
         self._logs = plan.config.data_dir / "logs"
@@ -96,7 +90,7 @@ class Session:
         self._watching += [
             asyncio.create_task(self._watcher.run(self._show_counts), name="live view"),
             asyncio.create_task(self._follow_logs(), name="logs"),
-            asyncio.create_task(self._follow_reloads(), name="reloads"),
+            asyncio.create_task(self._reloads.follow(self.plan, self._sandbox), name="reloads"),
         ]
         gave_up = asyncio.create_task(self._supervisor.gave_up())
         try:
@@ -223,68 +217,28 @@ class Session:
             case StartedAgain():
                 self._remember_parts()
 
-    async def _follow_reloads(self) -> None:
-        """One after the other: a signal that comes during a reload asks for another."""
-        while True:
-            await self._reload_asked.wait()
-            self._reload_asked.clear()
-            await self._reload()
-
-    async def _reload(self) -> None:
-        read_at = time.monotonic()
-        decision = decide(self.plan, self._sandbox)
-        if isinstance(decision, TakenOver):
-            decision = await self._prepared(decision)
-        self._answer(read_at, decision)
-        if isinstance(decision, Refused):
-            log.warning("reload refused: %s %s", decision.why, decision.details)
-            self._screen.warn(f"reload: {decision.why}", datetime.now(UTC))
-            self._screen.say(decision.details)
-            return
-        self.plan = decision.plan
-        set_up(secrets=secrets_of(self.plan.config), file=self._log("up"))
-        log.info("reload: %s", decision.words)
-        self._screen.step("Reload")
-        self._screen.done(decision.words)
-        for remark in decision.remarks:
-            self._screen.say(remark)
-        if decision.parts:
-            await self._start_anew(decision.parts)
+    async def _prepare(self, plan: Plan) -> None:
+        """What a new provider needs before its parts start. Nothing has been stopped by then. Raises as `ensure_topics` does."""
         assert self._watcher is not None
-        self._show_counts(self._watcher.counts)
+        await _make_topics(Cluster(plan.config.kafka, self._bootstrap), plan)
+        await self._watcher.add(plan.config.providers.configured())
 
-    async def _prepared(self, decision: TakenOver) -> TakenOver | Refused:
-        """What a new provider needs before its parts start. Nothing has been stopped yet: when Kafka is away, all stays as it was."""
-        assert self._watcher is not None
-        try:
-            await _make_topics(Cluster(decision.plan.config.kafka, self._bootstrap), decision.plan)
-            await self._watcher.add(decision.plan.config.providers.configured())
-        except (KafkaError, ConnectionError, TopicMismatch) as error:
-            return Refused("Kafka does not take it just now, and the config from before goes on", str(error))
-        return decision
-
-    async def _start_anew(self, parts: tuple[str, ...]) -> None:
-        """End these in the order of the stream, so that none waits for what the one before it still writes; then start them together.
+    async def _take_over(self, plan: Plan, parts: tuple[str, ...]) -> None:
+        """Have these end in the order of the stream, so that none leaves behind what the one before it still writes, and start together.
         One that does not get ready is started again and again, as after a crash: the others go on meanwhile."""
+        self.plan = plan
+        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
         for name in parts:
             self._screen.step(name.capitalize(), "ends what is under way")
             await self._supervisor.halt(name, RELOAD_GRACE_S)
         try:
-            await self._start_workers(reversed(parts))
+            if parts:
+                await self._start_workers(reversed(parts))
         except PartFailed as error:
             self._screen.failed()
             self._screen.warn(str(error), datetime.now(UTC))
-
-    def _answer(self, read_at: float, decision: TakenOver | Refused) -> None:
-        if isinstance(decision, Refused):
-            answer = Answer(read_at=read_at, code=decision.code, text=f"{_sentence(decision.why)}\n{decision.details}".rstrip())
-        else:
-            anew = [f"Starting anew: {', '.join(decision.parts)}."] if decision.parts else []
-            answer = Answer(read_at=read_at, code=0, text="\n".join((_sentence(decision.words), *decision.remarks, *anew)))
-        try:
-            leave(self.plan.config.data_dir, answer)
-        except OSError as error:
-            log.warning("the outcome of the reload could not be written down: %s", error)
+        assert self._watcher is not None
+        self._show_counts(self._watcher.counts)
 
     async def _follow_logs(self) -> None:
         """Show the parts' own warnings, and keep their logs small."""
@@ -316,10 +270,6 @@ async def _make_topics(cluster: Cluster, plan: Plan) -> int:
     topics = [*cluster.topics.common(), *(topic for name in providers for topic in cluster.topics.of_provider(name))]
     await ensure_topics(cluster, topics)
     return len(topics)
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _short(path: Path) -> str:
