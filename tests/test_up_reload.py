@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import re
 import signal
+import subprocess
+import sys
+import termios
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -17,6 +22,7 @@ from aiohttp import web
 
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
+from tests.eventually import eventually
 from tests.producers.worlds import Process, changecast, until
 
 SECRET = "whsec_" + "Y2hhbmdlY2FzdC1yZWxvYWQtdXAtdGVzdC1rZXktMDE="
@@ -39,6 +45,7 @@ subscriptions:
 TVDB = 'tvdb: {apikey: sandbox-tvdb-apikey, base_url: "${SANDBOX_URL}/tvdb", interval: 1s}'
 MORE = """- name: more
     webhook: {url: "HOOK/more", secret: "${SECRET_OF_TEST}"}"""
+READING = ("producers", "streams")
 WITHOUT = dict.fromkeys(("TMDB_TOKEN", "PBS_KEY", "PBS_SECRET", "TVDB_APIKEY"), "")
 
 
@@ -75,8 +82,10 @@ def broker_of(up: Process) -> int:
     return java
 
 
-def others(parts: Mapping[str, int], *changed: str) -> dict[str, int]:
-    return {name: pid for name, pid in parts.items() if name not in changed}
+def others(parts: Mapping[str, int], up: Process, *concerned: str) -> dict[str, int]:
+    """The processes of the parts that a reload does not concern, and that have not ended by themselves either."""
+    ended = {match[1] for line in up.lines if (match := re.search(r"!     (\w+) ended \(", line))}
+    return {name: pid for name, pid in parts.items() if name not in ended and name not in concerned}
 
 
 @pytest.mark.timeout(300)
@@ -100,6 +109,8 @@ async def test_up_takes_over_an_edited_config_while_its_kafka_and_its_sandbox_go
             await until(lambda: waits_for(got["everything"]), 60)
 
             assert await here.reload() == (0, "Nothing has changed.")
+            os.kill(here.parts()["streams"], signal.SIGHUP)
+            await until(up.said("streams: not reloaded: `changecast up` has started this worker"), 20)
 
             # mistakes: nothing happens, and what is started again after a crash still has the config from before
             here.edit("  # more", "  - nam: more")
@@ -108,27 +119,28 @@ async def test_up_takes_over_an_edited_config_while_its_kafka_and_its_sandbox_go
             place = f'{here.config}:13:5: subscriptions[1].nam: unknown key "nam"; did you mean "name"?'
             assert place in said
             assert place in "\n".join(up.lines)
-            os.kill(parts["sinks"], signal.SIGKILL)
-            await until(lambda: so_often(here, "sinks", 2), 60, "the killed sinks are back")
-            assert others(here.parts(), "sinks") == others(parts, "sinks")
+            before = here.starts("sinks")
+            os.kill(here.parts()["sinks"], signal.SIGKILL)
+            await until(lambda: so_often(here, "sinks", before + 1), 60, "the killed sinks are back")
+            assert others(here.parts(), up, "sinks") == others(parts, up, "sinks")
 
             # a subscription more concerns the sinks alone
             here.edit("  - nam: more", "  " + MORE)
             assert await here.reload() == (0, "Taken over: subscription more is new.\nStarting anew: sinks.")
             await until(lambda: waits_for(got["more"]), 90, "the new subscription is served")
-            assert here.starts("sinks") == 3
-            assert others(here.parts(), "sinks") == others(parts, "sinks")
+            assert others(here.parts(), up, "sinks") == others(parts, up, "sinks")
 
             # another interval and a provider more concern who polls and who enriches; by SIGHUP this time
-            sinks = here.parts()["sinks"]
+            before_it = here.parts()
+            producers, streams = here.starts("producers"), here.starts("streams")
             here.edit("  # tvdb", "  " + TVDB)
             here.edit('pbs/api/v1", interval: 1s', 'pbs/api/v1", interval: 2s')
             up.process.send_signal(signal.SIGHUP)
             await until(up.said("provider pbs has another interval; provider tvdb is new"), 30)
-            await until(lambda: so_often(here, "producers", 2), 60)
-            await until(lambda: so_often(here, "streams", 2), 60)
+            await until(lambda: so_often(here, "producers", producers + 1), 60)
+            await until(lambda: so_often(here, "streams", streams + 1), 60)
             await until(lambda: matching(up, r"^\d\d:\d\d:\d\d  tvdb  "), 60, "the live view shows the new provider")
-            assert here.parts()["sinks"] == sinks
+            assert others(here.parts(), up, *READING) == others(before_it, up, *READING)
 
             here.edit("embedded_port: 0", "embedded_port: 0, partitions: 8")
             code, said = await here.reload()
@@ -148,6 +160,62 @@ async def test_up_takes_over_an_edited_config_while_its_kafka_and_its_sandbox_go
     finally:
         await runner.cleanup()
     assert SECRET not in "\n".join(up.lines)
+
+
+class InTerminal:
+    """`changecast up` in a terminal of its own, whose other end is here."""
+
+    def __init__(self, config: Path) -> None:
+        self._end, terminal = os.openpty()
+        self.shown = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "changecast", "up", "-c", str(config)],
+            stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+            # the first terminal that the leader of a session is given is its controlling one
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        )  # fmt: skip
+        os.close(terminal)
+        os.set_blocking(self._end, False)
+
+    def shows(self, pattern: str) -> bool:
+        assert self.process.poll() is None, self.shown
+        with suppress(BlockingIOError):
+            while True:
+                self.shown += os.read(self._end, 65536).decode(errors="replace")
+        return re.search(pattern, self.shown, re.DOTALL) is not None
+
+    def hang_up(self) -> None:
+        os.close(self._end)
+
+
+@pytest.mark.timeout(180)
+def test_in_a_terminal_a_reload_is_shown_and_the_end_of_the_terminal_ends_up_in_order(bootstrap_servers, topic_prefix, tmp_path):
+    config = tmp_path / "changecast.yaml"
+    kafka = f'kafka: {{bootstrap_servers: "{bootstrap_servers}", topic_prefix: {topic_prefix}}}\n'
+    config.write_text(f"{kafka}providers: {{}}\n")
+    up = InTerminal(config)
+    try:
+        eventually(lambda: up.shows(STARTED), 90)
+        config.write_text(f"{kafka}providers: {{}}\ndelivery: {{timeout: 9s}}\n")
+        up.process.send_signal(signal.SIGHUP)
+        eventually(
+            lambda: up.shows(r"Reload .*delivery\.timeout changed.*Sinks .*0 subscriptions.*0 changes · .*Ctrl-C stops"), 60
+        )
+        config.write_text(f"{kafka}providers: []\n")
+        up.process.send_signal(signal.SIGHUP)
+        eventually(lambda: up.shows(r"not reloaded.*changecast\.yaml:2:1: providers: "), 20)
+
+        children = psutil.Process(up.process.pid).children(recursive=True)
+        up.hang_up()
+
+        assert up.process.wait(30) == 0
+        assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+        for part in ("producers", "streams", "sinks"):
+            assert f"{part} ends" in (tmp_path / ".changecast" / "logs" / f"{part}.log").read_text()
+    finally:
+        up.process.kill()
+        up.process.wait()
 
 
 async def waits_for(what: object) -> object:
