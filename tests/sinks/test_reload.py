@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import psutil
 import pytest
 
 from tests.producers.worlds import Process, changecast
-from tests.sinks.worlds import Call, World, change_event, receiving, until, webhook
+from tests.sinks.worlds import Call, Receiver, World, change_event, receiving, until, webhook
 
 UP = "imported, configured, and connected"
 
@@ -54,6 +56,18 @@ async def known(world: World, *names: str) -> None:
     async with asyncio.timeout(60):
         while not await all_known():
             await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def delivering(world: World, config: Config, receiver: Receiver) -> AsyncIterator[Process]:
+    """A worker with a delivery in flight, to /0."""
+    config.write(webhook("news", f"{receiver.url}/0"))
+    async with changecast("worker", "sinks", "-c", str(config.path)) as worker:
+        await ready(worker)
+        await known(world, "news")
+        await world.publish(change_event(1))
+        await until(lambda: len(receiver.calls) == 1)
+        yield worker
 
 
 def said(worker: Process, words: str) -> bool:
@@ -142,13 +156,7 @@ async def test_of_reloads_in_quick_succession_the_last_one_counts(world: World, 
 
     async with receiving(slow) as receiver:
         config = Config(tmp_path / "changecast.yaml", world)
-        config.write(webhook("news", f"{receiver.url}/0"))
-        async with changecast("worker", "sinks", "-c", str(config.path)) as worker:
-            await ready(worker)
-            await known(world, "news")
-            await world.publish(change_event(1))
-            await until(lambda: len(receiver.calls) == 1)
-
+        async with delivering(world, config, receiver) as worker:
             for number in (1, 2):
                 config.write(webhook("news", f"{receiver.url}/{number}"))
                 worker.process.send_signal(signal.SIGHUP)
@@ -173,12 +181,7 @@ async def test_a_worker_that_was_told_to_end_does_not_start_anew(world: World, t
 
     async with receiving(slow) as receiver:
         config = Config(tmp_path / "changecast.yaml", world)
-        config.write(webhook("news", f"{receiver.url}/0"))
-        async with changecast("worker", "sinks", "-c", str(config.path)) as worker:
-            await ready(worker)
-            await known(world, "news")
-            await world.publish(change_event(1))
-            await until(lambda: len(receiver.calls) == 1)
+        async with delivering(world, config, receiver) as worker:
             config.write(webhook("news", f"{receiver.url}/1"))
             worker.process.send_signal(signal.SIGHUP)
             await until(lambda: said(worker, "and starts anew"))
