@@ -30,6 +30,7 @@ class Listed:
 SECTIONS = ("Run", "Look", "Parts")
 COMMANDS: dict[str, Listed] = {
     "up": Listed("Run", "Run everything here, and watch the changes come in."),
+    "reload": Listed("Run", "Have the running `changecast up` take over its edited config."),
     "worker": Listed("Run", "Run one part on an existing Kafka: producers, streams or sinks."),
     "provider": Listed("Look", "See how the feeds are doing, read a range again, tell an entity once more."),
     "fetch": Listed("Look", "Print the event that a change of an entity would make now."),

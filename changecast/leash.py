@@ -42,13 +42,13 @@ def leashed(command: Sequence[str], grace: float = GRACE) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, "--grace", str(grace), "--", *command]
 
 
-def end_with_parent(grace: float = _WORKER_GRACE) -> None:
-    """Make this process end when its parent is gone, if the parent asked for it by `LEASH_VARIABLE`.
+def end_with_parent(grace: float = _WORKER_GRACE) -> bool:
+    """Make this process end when its parent is gone, if the parent asked for it by `LEASH_VARIABLE`. Whether it did.
 
     At end of file on stdin this process gets SIGTERM, as if someone stopped it, and after `grace` seconds it is ended
     outright. The variable is removed, so that children of this process, who have another stdin, don't obey it."""
     if os.environ.pop(LEASH_VARIABLE, None) != "1":
-        return
+        return False
 
     def watch() -> None:
         _read_to_end(0)
@@ -57,6 +57,7 @@ def end_with_parent(grace: float = _WORKER_GRACE) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="leash", daemon=True).start()
+    return True
 
 
 def _read_to_end(descriptor: int) -> None:

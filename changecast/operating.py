@@ -17,8 +17,7 @@ from changecast.sandbox.credentials import new_webhook_secret
 from changecast.up.plan import SANDBOX_FOLDER, SANDBOX_VARIABLE, last_sandbox_port, nothing_configured, watching_sandbox
 from changecast.up.plan import config_of_worker as config_by_environment
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
-from schemas.config import Config, read_config
-from schemas.config.loader import DEFAULT_PATH
+from schemas.config import DEFAULT_PATH, Config, read_config
 
 EXAMPLE = Path("changecast.example.yaml")
 
@@ -38,7 +37,7 @@ def operating_config(path: Path | None, data_dir: Path | None = None) -> Config:
     if os.environ.get(SANDBOX_VARIABLE):
         return config_by_environment(path)
     stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret())
-    config = read_config(path or _usual(), environ={**stand_ins, **os.environ}).config
+    config = read_config(path or usual_path(), environ={**stand_ins, **os.environ}).config
     root = (data_dir or config.data_dir).absolute()
     if not nothing_configured(config):
         return config.model_copy(update={"data_dir": root})
@@ -47,7 +46,7 @@ def operating_config(path: Path | None, data_dir: Path | None = None) -> Config:
     return watching_sandbox(config, url).model_copy(update={"data_dir": folder})
 
 
-def _usual() -> Path:
+def usual_path() -> Path:
     """What `make run` takes: changecast.yaml, and before there is one, the example."""
     return EXAMPLE if EXAMPLE.exists() and not DEFAULT_PATH.exists() else DEFAULT_PATH
 

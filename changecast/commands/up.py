@@ -20,6 +20,8 @@ def command(config: Path | None, data_dir: Path | None) -> int:
     Ctrl-C at once. What is shown is also in Kafka: read the topics changecast.changes.* from there. The parts' logs are in
     logs/ in the data directory.
 
+    `changecast reload`, or SIGHUP, has it read the config again: a good one is taken over while everything runs.
+
     \b
     Examples:
       changecast up

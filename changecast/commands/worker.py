@@ -19,16 +19,20 @@ def command(part: str, config: Path | None, verbose: bool) -> None:
     Start as many streams and sinks workers as you like, on one machine or many: they share the work. Of several
     producers workers one polls, and the others wait to take over. The log goes to stderr.
 
+    SIGHUP makes it read the config again, and the .env beside it. One with mistakes changes nothing; a good one that
+    concerns the part is taken over in order, in the same process.
+
     \b
     Examples:
       changecast worker producers -c changecast.yaml
       changecast worker streams -c changecast.yaml
+      kill -HUP 4711        (the worker's process id is in its log)
     """
     # before anything slow is imported: a parent that is gone already must not leave us running
     from changecast.leash import end_with_parent
 
     # Kafka ends with the same parent, and a part that can't reach it any more may wait for it: not for long
-    end_with_parent(grace=8.0)
+    leashed = end_with_parent(grace=8.0)
     from changecast.up.worker import run_worker
 
-    run_worker(part, config, verbose=verbose)
+    run_worker(part, config, verbose=verbose, leashed=leashed)

@@ -7,12 +7,14 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from changecast.leash import LEASH_VARIABLE
+from changecast.up.handover import HANDED_VARIABLE, hand_over
+from schemas.config import Source
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,20 @@ class Child:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Child:
-        """Run `command`, told by `LEASH_VARIABLE` that its stdin is a leash. OSError when it can't be run."""
+    async def start(
+        cls, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, config: Source | None = None
+    ) -> Child:
+        """Run `command`, told by `LEASH_VARIABLE` that its stdin is a leash, and handed `config`. OSError when it can't be run."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with log.open("ab") as output, _handing(config) as handed:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env={**os.environ, **(environment or {}), LEASH_VARIABLE: "1"},
+                env={**os.environ, **(environment or {}), **handed, LEASH_VARIABLE: "1"},
+                pass_fds=[int(descriptor) for descriptor in handed.values()],
             )
         return cls(process)
 
@@ -96,6 +101,19 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def _handing(config: Source | None) -> Iterator[dict[str, str]]:
+    """What a child's environment is to say of the open file that holds its config, if it is to have one."""
+    if config is None:
+        yield {}
+        return
+    descriptor = hand_over(config)
+    try:
+        yield {HANDED_VARIABLE: str(descriptor)}
+    finally:
+        os.close(descriptor)
+
+
 def process_part(
     name: str,
     command: Sequence[str],
@@ -103,13 +121,14 @@ def process_part(
     *,
     grace: float,
     environment: Mapping[str, str] | None = None,
+    config: Source | None = None,
     ready: Callable[[], Awaitable[bool]] | None = None,
     start_timeout: float = 60.0,
 ) -> Part:
-    """A part that is a command line."""
+    """A part that is a command line. Each start of it is handed the same `config`, whatever has become of the file meanwhile."""
 
     async def start() -> Process:
-        return await Child.start(command, log, environment)
+        return await Child.start(command, log, environment, config)
 
     return Part(name, start, log, grace, ready, start_timeout)
 

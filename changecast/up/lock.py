@@ -54,8 +54,11 @@ class Known:
 class UpLock:
     """Held from `acquire` to `release`, or to the end of the process."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, config: Path | None = None) -> None:
+        """`config`: the file that is to run here, for those who ask."""
         self._data_dir = data_dir
+        self._config = config
+        self._since = time.time()
         self._descriptor: int | None = None
         self.left_over: tuple[Known, ...] = ()
 
@@ -81,8 +84,15 @@ class UpLock:
         """Write down who we are and which processes are our parts."""
         assert self._descriptor is not None
         known = [found for name, pid in parts.items() if (found := Known.of(name, pid)) is not None]
+        own = psutil.Process()
         content = orjson.dumps(
-            {"pid": os.getpid(), "since": time.time(), "parts": [[each.name, each.pid, each.started] for each in known]}
+            {
+                "pid": own.pid,
+                "started": own.create_time(),
+                "since": self._since,
+                "config": None if self._config is None else str(self._config.absolute()),
+                "parts": [[each.name, each.pid, each.started] for each in known],
+            }
         )
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, content, 0)
@@ -92,6 +102,25 @@ class UpLock:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+@dataclass(frozen=True)
+class Running:
+    """A `changecast up` at work: its process, and the config file that it was started with."""
+
+    data_dir: Path
+    pid: int
+    config: Path
+
+
+def running(data_dir: Path) -> Running | None:
+    """Who works on this data directory. The lock itself is not tried: that could get in the way of one that starts just now."""
+    content = _read(data_dir / "up.lock")
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        holder = Known("up", int(content["pid"]), float(content["started"]))
+        if holder.living() is not None:
+            return Running(data_dir, holder.pid, Path(content["config"]))
+    return None
 
 
 async def wait_for(left_over: tuple[Known, ...], say: Callable[[str], None], within: float = LEASH_S) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from changecast.sandbox.credentials import environment as sandbox_environment
 from changecast.sandbox.credentials import load_environment, new_webhook_secret, sandbox_providers
-from schemas.config import Config, Loaded, Providers, read_config, references
-from schemas.config.loader import DEFAULT_PATH
+from schemas.config import Config, Loaded, Providers, Source, config_of, read_config, read_source, references
 
 DATA_DIR_VARIABLE = "CHANGECAST_DATA_DIR"
 """The data directory that `up` chose for its workers."""
@@ -47,15 +46,20 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Plan:
-    """`config` as the parts are to use it; `root` is the data directory before the sandbox got one of its own. `watches_sandbox`:
-    the providers are the sandbox's."""
+    """`config` as the parts are to use it, made of `source`; `root` is the data directory before the sandbox got one of its own,
+    `data_dir` that of the command line. `watches_sandbox`: the providers are the sandbox's."""
 
-    path: Path
+    source: Source
     root: Path
+    data_dir: Path | None
     config: Config
     sandbox: Sandbox | None
     watches_sandbox: bool
     remarks: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.source.path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,40 +71,66 @@ class Plan:
         return environment
 
 
+class SandboxMissing(Exception):
+    """The config needs the sandbox, and none runs."""
+
+
 def make_plan(path: Path | None, data_dir: Path | None = None) -> Plan:
     """Read the config (default: changecast.yaml here) and decide. Raises ConfigError; makes the sandbox's secret when it is needed."""
-    path = path or DEFAULT_PATH
-    refers = any(name.startswith("SANDBOX_") for name in references(path))
-    # the secret lies in the data directory, which only the config tells: it is read with stand-ins first
-    stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret()) if refers else {}
-    loaded = read_config(path, environ={**os.environ, **stand_ins})
-    root = (data_dir or loaded.config.data_dir).absolute()
-    watches = nothing_configured(loaded.config)
-    sandbox = None
-    if refers or watches:
-        folder = root / SANDBOX_FOLDER
-        port = sandbox_port(folder)
-        sandbox = Sandbox(port, folder, load_environment(folder, port))
-        loaded = read_config(path, environ={**os.environ, **sandbox.variables})
-    config = loaded.config.model_copy(update={"data_dir": root})
-    if sandbox is not None and watches:
-        config = watching_sandbox(config, sandbox.url).model_copy(update={"data_dir": sandbox.data_dir})
-    elif sandbox is not None:
-        config = allowing_loopback(config)
-    remarks = (*_remarks(loaded, watches), *(str(warning) for warning in loaded.warnings))
-    return Plan(path, root, config, sandbox, watches, remarks)
+    return _plan(read_source(path), data_dir, _new_sandbox)
 
 
 def with_free_port(plan: Plan) -> Plan:
     """The same plan, on another port where the sandbox's has been taken since."""
     if plan.sandbox is None or _is_free(plan.sandbox.port):
         return plan
-    return make_plan(plan.path, plan.root)
+    return _plan(plan.source, plan.data_dir, _new_sandbox)
+
+
+def plan_again(plan: Plan, running: Sandbox | None) -> Plan:
+    """Read the config once more, for what runs by `plan`. The sandbox stays the one that runs. Raises ConfigError, SandboxMissing."""
+
+    def the_one_that_runs(_folder: Path) -> Sandbox:
+        if running is None:
+            raise SandboxMissing
+        return running
+
+    return _plan(read_source(plan.path), plan.data_dir, the_one_that_runs)
+
+
+def _plan(source: Source, data_dir: Path | None, sandbox_in: Callable[[Path], Sandbox]) -> Plan:
+    refers = any(name.startswith("SANDBOX_") for name in references(source))
+    # the secret lies in the data directory, which only the config tells: it is read with stand-ins first
+    stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret()) if refers else {}
+    loaded = config_of(source.with_variables(stand_ins))
+    root = (data_dir or loaded.config.data_dir).absolute()
+    watches = nothing_configured(loaded.config)
+    sandbox = None
+    if refers or watches:
+        sandbox = sandbox_in(root / SANDBOX_FOLDER)
+        source = source.with_variables(sandbox.variables)
+        loaded = config_of(source)
+    config = loaded.config.model_copy(update={"data_dir": root})
+    if sandbox is not None and watches:
+        config = watching_sandbox(config, sandbox.url).model_copy(update={"data_dir": root / SANDBOX_FOLDER})
+    elif sandbox is not None:
+        config = allowing_loopback(config)
+    remarks = (*_remarks(loaded, watches), *(str(warning) for warning in loaded.warnings))
+    return Plan(source, root, data_dir, config, sandbox, watches, remarks)
+
+
+def _new_sandbox(folder: Path) -> Sandbox:
+    port = sandbox_port(folder)
+    return Sandbox(port, folder, load_environment(folder, port))
 
 
 def config_of_worker(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
     """The config for one part: as the file says, with what `up` decided where it was `up` that started the part."""
-    config = read_config(path, environ=environ).config
+    return as_decided(read_config(path, environ=environ).config, environ)
+
+
+def as_decided(config: Config, environ: Mapping[str, str] = os.environ) -> Config:
+    """The config with what `up` decided, where the environment tells of it."""
     match environ.get(SANDBOX_VARIABLE):
         case "providers":
             config = watching_sandbox(config, environ["SANDBOX_URL"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from changecast.up.lock import AlreadyRunning
 from changecast.up.plan import make_plan
+from changecast.up.reload_signals import ReloadSignals
 from changecast.up.screen import Screen, open_screen
 from changecast.up.session import Session
 from changecast.up.supervisor import PartFailed
@@ -20,14 +21,16 @@ _HASTE_S = 0.5
 
 
 class Signals:
-    """`stop` is set by the first SIGINT, SIGTERM or SIGHUP; `now` by a Ctrl-C that follows."""
+    """`stop` is set by the first SIGINT or SIGTERM, or when the terminal hangs up; `now` by a Ctrl-C that follows; `reload` by SIGHUP
+    and SIGUSR1 (see `reload_signals`)."""
 
     def __init__(self) -> None:
-        self.stop, self.now = asyncio.Event(), asyncio.Event()
+        self.stop, self.now, self.reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._first: float | None = None
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._got, number)
+        ReloadSignals(self.reload.set, lambda: self._got(signal.SIGHUP))
 
     def _got(self, number: signal.Signals) -> None:
         if self._first is None:
@@ -42,8 +45,8 @@ def run_up(path: Path | None, data_dir: Path | None) -> int:
     plan = make_plan(path, data_dir)
 
     async def session() -> int:
-        screen = open_screen()
-        return await _run(Session(plan, screen), screen, Signals())
+        screen, signals = open_screen(), Signals()
+        return await _run(Session(plan, screen, signals.reload), screen, signals)
 
     return asyncio.run(session())
 

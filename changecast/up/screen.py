@@ -181,6 +181,7 @@ class TerminalScreen:
         if self._live is not None:
             self._guarded(self._live.stop)
             self._live = None
+            self._footer = ""
 
     def _end_step(self, line: Text) -> None:
         self._name = ""

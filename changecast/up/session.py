@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,17 +15,21 @@ from changecast.up.children import Part, own_command, process_part
 from changecast.up.lock import UpLock, wait_for
 from changecast.up.logtail import LogTail, text_since, worth_showing
 from changecast.up.plan import Plan, Sandbox, with_free_port
+from changecast.up.reloads import Reloads
 from changecast.up.screen import Screen
-from changecast.up.supervisor import Ended, Notice, StartedAgain, Supervisor
+from changecast.up.supervisor import Ended, Notice, PartFailed, StartedAgain, Supervisor
 from changecast.up.watch import Counts, Watcher
 from changecast.up.worker import UP_LINE
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
 from runtime.logs import bound, brief, parse_line, secrets_of, set_up
 from runtime.topics import ensure_topics
+from schemas.config import Source
 
 STOP_WITHIN_S = 24.0
 """All parts together: whoever stops us waits 25 s."""
 _GRACE_S = {"producers": 4.0, "streams": 9.0, "sinks": 4.0, "sandbox": 2.0, "kafka": 5.0}
+RELOAD_GRACE_S = 20.0
+"""So long may a part take to end for a reload. Nobody waits for us as at a stop, and deliveries in flight have time to end."""
 _EXTERNAL_KAFKA_WAIT_S = 20.0
 _LOGS_EVERY_S = 0.5
 _SAME_WARNING_S = 60.0
@@ -35,10 +40,13 @@ _WORKERS = ("sinks", "streams", "producers")
 class Session:
     """Owns everything that `up` starts. `start` may be cancelled; `stop` takes down whatever was started by then."""
 
-    def __init__(self, plan: Plan, screen: Screen) -> None:
+    def __init__(self, plan: Plan, screen: Screen, reload_asked: asyncio.Event) -> None:
+        """`reload_asked` is set by whoever wants the config to be read again."""
         self.plan = plan
         self._screen = screen
-        self._lock = UpLock(plan.config.data_dir)
+        self._reloads = Reloads(reload_asked, screen, prepare=self._prepare, take_over=self._take_over)
+        self._sandbox: Sandbox | None = None
+        self._lock = UpLock(plan.config.data_dir, plan.path)
         self._logs = plan.config.data_dir / "logs"
         self._supervisor = Supervisor(self._notice)
         self._bootstrap: str | None = None
@@ -66,8 +74,9 @@ class Session:
         if plan.sandbox is not None:
             plan = self.plan = with_free_port(plan)
             assert plan.sandbox is not None
+            self._sandbox = plan.sandbox
             await self._step("Sandbox", self._sandbox_part(plan.sandbox), plan.sandbox.url)
-        await self._start_workers()
+        await self._start_workers(_WORKERS)
         self.started = True
         screen.say()
         for remark in plan.remarks:
@@ -81,6 +90,7 @@ class Session:
         self._watching += [
             asyncio.create_task(self._watcher.run(self._show_counts), name="live view"),
             asyncio.create_task(self._follow_logs(), name="logs"),
+            asyncio.create_task(self._reloads.follow(self.plan, self._sandbox), name="reloads"),
         ]
         gave_up = asyncio.create_task(self._supervisor.gave_up())
         try:
@@ -138,12 +148,10 @@ class Session:
     async def _start_topics(self) -> None:
         self._screen.step("Topics")
         cluster = Cluster(self.plan.config.kafka, self._bootstrap)
-        providers = list(self.plan.config.providers.configured())
-        topics = [*cluster.topics.common(), *(topic for name in providers for topic in cluster.topics.of_provider(name))]
-        await ensure_topics(cluster, topics)
-        self._watcher = Watcher(cluster, providers, self._screen.row)
+        count = await _make_topics(cluster, self.plan)
+        self._watcher = Watcher(cluster, self.plan.config.providers.configured(), self._screen.row)
         await self._watcher.start()
-        self._screen.done(f"{cluster.topics.prefix}.*, {len(topics)} of them")
+        self._screen.done(f"{cluster.topics.prefix}.*, {count} of them")
 
     async def _step(self, name: str, part: Part, text: str) -> None:
         self._screen.step(name)
@@ -151,7 +159,7 @@ class Session:
         self._remember_parts()
         self._screen.done(text)
 
-    async def _start_workers(self) -> None:
+    async def _start_workers(self, names: Iterable[str]) -> None:
         """All at once, since each needs a second or two to import its libraries; told, and later stopped, one by one."""
         config = self.plan.config
         count = len(config.subscriptions)
@@ -160,7 +168,7 @@ class Session:
             "streams": "dedupe and enrichment",
             "producers": ", ".join(config.providers.configured()) or "no provider to poll",
         }
-        starts = {name: asyncio.create_task(self._supervisor.start(self._worker_part(name))) for name in _WORKERS}
+        starts = {name: asyncio.create_task(self._supervisor.start(self._worker_part(name))) for name in names}
         try:
             for name, start in starts.items():
                 self._screen.step(name.capitalize())
@@ -178,10 +186,11 @@ class Session:
 
     def _worker_part(self, name: str) -> Part:
         command = own_command("worker", name, "-c", str(self.plan.path.absolute()))
-        return self._own_part(name, command, ready_when=UP_LINE)
+        return self._own_part(name, command, ready_when=UP_LINE, config=self.plan.source)
 
-    def _own_part(self, name: str, command: list[str], ready_when: str) -> Part:
-        """One of our commands, which is ready when it has written `ready_when` into its log."""
+    def _own_part(self, name: str, command: list[str], ready_when: str, config: Source | None = None) -> Part:
+        """One of our commands, which is ready when it has written `ready_when` into its log. It keeps this config, also when it has to
+        be started again: the file may have been edited since."""
         environment = dict(self.plan.environment)
         if self._bootstrap is not None:
             environment[BOOTSTRAP_VARIABLE] = self._bootstrap
@@ -191,7 +200,7 @@ class Session:
         async def is_up() -> bool:
             return ready_when in text_since(log, begins)
 
-        return process_part(name, command, log, grace=_GRACE_S[name], environment=environment, ready=is_up)
+        return process_part(name, command, log, grace=_GRACE_S[name], environment=environment, config=config, ready=is_up)
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -207,6 +216,29 @@ class Session:
                 self._screen.warn(f"{part} ended ({how}){why} — starting it again in {delay:g} s", datetime.now(UTC))
             case StartedAgain():
                 self._remember_parts()
+
+    async def _prepare(self, plan: Plan) -> None:
+        """What a new provider needs before its parts start. Nothing has been stopped by then. Raises as `ensure_topics` does."""
+        assert self._watcher is not None
+        await _make_topics(Cluster(plan.config.kafka, self._bootstrap), plan)
+        await self._watcher.add(plan.config.providers.configured())
+
+    async def _take_over(self, plan: Plan, parts: tuple[str, ...]) -> None:
+        """Have these end in the order of the stream, so that none leaves behind what the one before it still writes, and start together.
+        One that does not get ready is started again and again, as after a crash: the others go on meanwhile."""
+        self.plan = plan
+        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
+        for name in parts:
+            self._screen.step(name.capitalize(), "ends what is under way")
+            await self._supervisor.halt(name, RELOAD_GRACE_S)
+        try:
+            if parts:
+                await self._start_workers(reversed(parts))
+        except PartFailed as error:
+            self._screen.failed()
+            self._screen.warn(str(error), datetime.now(UTC))
+        assert self._watcher is not None
+        self._show_counts(self._watcher.counts)
 
     async def _follow_logs(self) -> None:
         """Show the parts' own warnings, and keep their logs small."""
@@ -230,6 +262,14 @@ class Session:
 
     def _show_counts(self, counts: Counts) -> None:
         self._screen.footer(f"{counts.words()} · Ctrl-C stops")
+
+
+async def _make_topics(cluster: Cluster, plan: Plan) -> int:
+    """Make those that are missing; the number that the plan needs. Raises TopicMismatch, ConnectionError, KafkaError."""
+    providers = plan.config.providers.configured()
+    topics = [*cluster.topics.common(), *(topic for name in providers for topic in cluster.topics.of_provider(name))]
+    await ensure_topics(cluster, topics)
+    return len(topics)
 
 
 def _short(path: Path) -> str:

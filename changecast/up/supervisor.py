@@ -72,11 +72,15 @@ class Supervisor:
         return {kept.part.name: kept.process.pid for kept in self._kept if kept.process is not None}
 
     async def start(self, part: Part) -> None:
-        """Start a part, keep it running from here on, and return when it is ready.
+        """Start a part, keep it running from here on, and return when it is ready. One that was halted has its place again.
 
         Raises PartFailed when it can't be; it and those started before are left for `stop`."""
         kept = _Kept(part, None, _size(part), time.monotonic())
-        self._kept.append(kept)
+        names = [other.part.name for other in self._kept]
+        if part.name in names:
+            self._kept[names.index(part.name)] = kept
+        else:
+            self._kept.append(kept)
         try:
             kept.process = await part.start()
         except OSError as error:
@@ -84,6 +88,15 @@ class Supervisor:
         kept.task = asyncio.create_task(self._keep(kept, kept.process), name=f"keep {part.name}")
         kept.task.add_done_callback(self._pass_on_error)
         await self._until_ready(kept)
+
+    async def halt(self, name: str, grace: float) -> None:
+        """Stop a part, within `grace` seconds, and leave it so until it is started again. Its place in the order stays."""
+        for kept in self._kept:
+            if kept.part.name == name:
+                await _end_task(kept.task)
+                if kept.process is not None:
+                    await kept.process.stop(grace)
+                    kept.process = None
 
     async def gave_up(self) -> PartFailed:
         """Wait for an end that starting again can't help."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from changecast.up.view import Row, attempt_row, change_row
 from runtime.kafka import Cluster
 from schemas.delivery import Attempt, Outcome
 from schemas.event import ChangeEvent
+from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -49,28 +50,46 @@ class Watcher:
     def __init__(self, cluster: Cluster, providers: Iterable[str], show: Callable[[Row], None]) -> None:
         topics = cluster.topics
         self._deliveries = topics.deliveries.name
-        self._topics = [topics.changes(provider) for provider in providers] + [topics.deliveries]
+        self._topics = [topics.deliveries, *(topics.changes(provider) for provider in providers)]
         self._cluster = cluster
         self._show = show
         self._consumer: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()
         self.counts = Counts()
 
     async def start(self) -> None:
         """Stand at the end of every topic; they must exist. What is written from here on is shown."""
         self._consumer = self._cluster.consumer(group_id=None)
         await self._consumer.start()
-        partitions = [TopicPartition(topic.name, number) for topic in self._topics for number in range(topic.partitions)]
-        self._consumer.assign(partitions)
+        await self._stand(self._topics, {})
+
+    async def add(self, providers: Iterable[str]) -> None:
+        """Show these providers' changes too, from here on; their topics must exist. Those shown already go on where they are."""
+        assert self._consumer is not None
+        new = [topic for topic in map(self._cluster.topics.changes, providers) if topic not in self._topics]
+        if not new:
+            return
+        async with self._reading:
+            positions = {partition: await self._consumer.position(partition) for partition in self._consumer.assignment()}
+            await self._stand([*self._topics, *new], positions)
+
+    async def _stand(self, topics: list[Topic], positions: Mapping[TopicPartition, int]) -> None:
+        """In these topics, at these positions, and at the end of all other partitions."""
+        assert self._consumer is not None
+        partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
         ends = await self._consumer.end_offsets(partitions)
-        for partition, end in ends.items():
-            self._consumer.seek(partition, end)
+        self._consumer.assign(partitions)
+        for partition, position in {**ends, **positions}.items():
+            self._consumer.seek(partition, position)
+        self._topics = topics
 
     async def run(self, after_batch: Callable[[Counts], None]) -> None:
         """Show rows until cancelled. A broker that is away for a while is waited for."""
         assert self._consumer is not None
         while True:
             try:
-                batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+                async with self._reading:
+                    batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
             except KafkaError as error:
                 log.info("the live view can't read just now: %s", error)
                 await asyncio.sleep(_PAUSE_S)

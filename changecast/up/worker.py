@@ -1,4 +1,4 @@
-"""One part's process: its config, its log, its Kafka, and the signals that end it."""
+"""One part's process: its config, its log, its Kafka, and the signals that end it or give it another config."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from changecast.up.plan import config_of_worker
+from changecast.up.anew import Succession, start_anew
+from changecast.up.handover import handed_over
+from changecast.up.plan import as_decided
+from changecast.up.reload_signals import ReloadSignals
 from runtime.kafka import Cluster
 from runtime.logs import secrets_of, set_up
-from schemas.config import Config
+from schemas.config import Config, config_of, read_source
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +28,52 @@ KAFKA_WAIT_S = 120.0
 Run = Callable[[Config, Cluster, asyncio.Event], Awaitable[None]]
 
 
-def run_worker(part: str, path: Path | None, *, verbose: bool = False) -> None:
-    """Run `<part>.worker.run` until SIGTERM or SIGINT. ConfigError and whatever ends the part are passed on."""
+def run_worker(part: str, path: Path | None, *, verbose: bool = False, leashed: bool = False) -> None:
+    """Run `<part>.worker.run` until SIGTERM or SIGINT. ConfigError and whatever ends the part are passed on.
+
+    `leashed`: `up` has started it, and starts it anew itself when there is another config."""
     set_up(logging.DEBUG if verbose else logging.INFO)
-    config = config_of_worker(path)
+    source = handed_over() or read_source(path)
+    config = as_decided(config_of(source).config)
     set_up(logging.DEBUG if verbose else logging.INFO, secrets_of(config))
-    asyncio.run(_run(part, config))
+    succession = Succession(part, source.path, config)
+    asyncio.run(_run(part, config, None if leashed else succession))
+    if succession.next is not None:
+        log.info("%s starts anew with the new config", part)
+        start_anew(succession.next)
 
 
-async def _run(part: str, config: Config) -> None:
+async def _run(part: str, config: Config, succession: Succession | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def ended_from_outside() -> None:
+        if succession is not None:
+            succession.cancel()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, ended_from_outside)
+    if succession is None:
+        ReloadSignals(_belongs_to_up, ended_from_outside)
+        await _work(part, config, stop)
+        return
+    asked = asyncio.Event()
+    signals = ReloadSignals(asked.set, ended_from_outside)
+    reloading = asyncio.create_task(succession.follow(asked, stop), name="reloads")
+    # it never ends by itself, unless it is broken
+    reloading.add_done_callback(lambda _: stop.set())
+    try:
+        await _work(part, config, stop)
+    finally:
+        signals.leave_to_successor()
+        reloading.cancel()
+        await asyncio.wait([reloading])
+    if not reloading.cancelled():
+        reloading.result()
+
+
+async def _work(part: str, config: Config, stop: asyncio.Event) -> None:
     cluster = Cluster(config.kafka)
     run: Run = importlib.import_module(f"{part}.worker").run
     log.info("%s starts (process %d, Kafka at %s)", part, os.getpid(), cluster.bootstrap_servers)
@@ -45,6 +81,12 @@ async def _run(part: str, config: Config) -> None:
         log.info(UP_LINE)
         await run(config, cluster, stop)
     log.info("%s ends", part)
+
+
+def _belongs_to_up() -> None:
+    log.warning(
+        "not reloaded: `changecast up` has started this worker, and gives it its config; ask that with `changecast reload`"
+    )
 
 
 async def _first_of(wait: Awaitable[None], stop: asyncio.Event) -> bool:

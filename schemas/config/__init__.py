@@ -1,12 +1,14 @@
 """`changecast.yaml`: its models, and the loader that says file, line and column of what is wrong."""
 
 from schemas.config.expressions import BoundEvent, Expression, ExpressionError, bind, compile_when
-from schemas.config.loader import Loaded, load_config, read_config, references
+from schemas.config.loader import Loaded, config_of, data_dir_of, load_config, read_config, references
 from schemas.config.models import Breaker, Config, Delivery, Kafka, Match, Network, Slack, Subscription, Webhook
 from schemas.config.problems import ConfigError, Problem
 from schemas.config.providers import Pbs, Provider, Providers, Tmdb, TmdbWatch, Tvdb
+from schemas.config.source import DEFAULT_PATH, Source, read_source
 
 __all__ = [
+    "DEFAULT_PATH",
     "BoundEvent",
     "Breaker",
     "Config",
@@ -23,6 +25,7 @@ __all__ = [
     "Provider",
     "Providers",
     "Slack",
+    "Source",
     "Subscription",
     "Tmdb",
     "TmdbWatch",
@@ -30,7 +33,10 @@ __all__ = [
     "Webhook",
     "bind",
     "compile_when",
+    "config_of",
+    "data_dir_of",
     "load_config",
     "read_config",
+    "read_source",
     "references",
 ]

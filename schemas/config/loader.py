@@ -10,12 +10,11 @@ from pydantic import ValidationError
 
 from schemas.config.checks import duplicate_names, idle_filters
 from schemas.config.document import Document, read_document
-from schemas.config.environment import DotenvError, Substituted, names_in, substitute, variables
+from schemas.config.environment import Substituted, names_in, substitute
 from schemas.config.explain import Explainer
 from schemas.config.models import Config
 from schemas.config.problems import ConfigError, Problem
-
-DEFAULT_PATH = Path("changecast.yaml")
+from schemas.config.source import Source, read_source
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,14 @@ def load_config(path: Path | None = None, *, environ: Mapping[str, str] | None =
 
 def read_config(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
     """As `load_config`, with warnings and unset credentials beside the config."""
-    path = path or DEFAULT_PATH
-    document = _document(path)
-    try:
-        substituted = substitute(document, variables(path.parent, environ))
-    except DotenvError as error:
-        raise ConfigError([Problem(str(path.with_name(".env")), error.line, 1, "", str(error))]) from None
-    explainer = Explainer(str(path), document, substituted)
+    return config_of(read_source(path, environ=environ))
+
+
+def config_of(source: Source) -> Loaded:
+    """The config that a text makes. Raises ConfigError with everything that is wrong."""
+    document = _document(source)
+    substituted = substitute(document, source.variables)
+    explainer = Explainer(str(source.path), document, substituted)
     problems = _faults(document, substituted, explainer)
     config = None
     try:
@@ -53,30 +53,28 @@ def read_config(path: Path | None = None, *, environ: Mapping[str, str] | None =
     if problems or config is None:
         raise ConfigError(problems)
     warnings = [explainer.at(place, message) for place, message in idle_filters(substituted.value)]
-    return Loaded(_anchored(config, path.absolute().parent), path, substituted.unset, warnings)
+    return Loaded(_anchored(config, source.path.absolute().parent), source.path, substituted.unset, warnings)
 
 
-def references(path: Path | None = None) -> set[str]:
-    """The names that the config's values refer to, as `{"TMDB_TOKEN"}`; comments don't count. Raises ConfigError for a file that
-    can't be read."""
-    return set(names_in(_document(path or DEFAULT_PATH).value))
+def references(source: Source) -> set[str]:
+    """The names that the config's values refer to, as `{"TMDB_TOKEN"}`; comments don't count. Raises ConfigError for a text that
+    is no YAML."""
+    return set(names_in(_document(source).value))
 
 
-def _document(path: Path) -> Document:
-    """The file's text as a document. Raises ConfigError when there is no file, or no YAML in it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        remedy = f"make one with `cp changecast.example.yaml {path}`, or name yours with -c"
-        raise ConfigError([Problem(str(path), 1, 1, "", f"there is no config file here: {remedy}")]) from None
-    except OSError as error:
-        raise ConfigError([Problem(str(path), 1, 1, "", f"can't be read: {error.strerror}")]) from None
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 text (byte {error.start + 1}): save it as UTF-8"
-        raise ConfigError([Problem(str(path), 1, 1, "", message)]) from None
-    document = read_document(text)
+def data_dir_of(source: Source) -> Path:
+    """Where the config keeps its data, also when the rest is wrong, or names variables that are not set here. Raises ConfigError
+    for a text that is no YAML."""
+    value = substitute(_document(source), source.variables).value
+    written = value.get("data_dir") if isinstance(value, dict) else None
+    data_dir = Path(written) if isinstance(written, str) else Config().data_dir
+    return _absolute(data_dir, source.path.absolute().parent)
+
+
+def _document(source: Source) -> Document:
+    document = read_document(source.text)
     if not document.parsed:
-        explainer = Explainer(str(path), document, Substituted(None))
+        explainer = Explainer(str(source.path), document, Substituted(None))
         raise ConfigError([explainer.at((), flaw.message, flaw.span) for flaw in document.flaws])
     return document
 
@@ -97,10 +95,11 @@ def _unless_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
 
 def _anchored(config: Config, folder: Path) -> Config:
     """With every path absolute: relative ones start at the config file's folder, wherever the program runs."""
-
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else folder / path.expanduser()
-
-    files = {name: absolute(getattr(config.kafka, name)) for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")}
+    files = {name: getattr(config.kafka, name) for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")}
+    files = {name: None if path is None else _absolute(path, folder) for name, path in files.items()}
     kafka = config.kafka.model_copy(update=files)
-    return config.model_copy(update={"data_dir": absolute(config.data_dir), "kafka": kafka})
+    return config.model_copy(update={"data_dir": _absolute(config.data_dir, folder), "kafka": kafka})
+
+
+def _absolute(path: Path, folder: Path) -> Path:
+    return folder / path.expanduser()

@@ -123,10 +123,10 @@ class Process:
     process: asyncio.subprocess.Process
     lines: list[str]
 
-    def said(self, words: str) -> Callable[[], Awaitable[bool]]:
+    def said(self, words: str, times: int = 1) -> Callable[[], Awaitable[bool]]:
         async def heard() -> bool:
             assert self.process.returncode is None, "\n".join(self.lines)
-            return any(words in line for line in self.lines)
+            return sum(words in line for line in self.lines) >= times
 
         return heard
 

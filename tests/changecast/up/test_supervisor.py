@@ -99,6 +99,36 @@ async def test_parts_start_in_order_and_stop_in_the_opposite_one(stage: Stage) -
     assert stage.notices == []
 
 
+async def test_a_part_that_was_halted_and_started_anew_is_kept_as_before_and_in_its_place(stage: Stage) -> None:
+    for name in ("kafka", "sinks", "streams"):
+        await stage.supervisor.start(stage.part(name, ready=says(stage, f"{name} runs")))
+    first = dict(stage.supervisor.processes)
+
+    await stage.supervisor.halt("sinks", 3)
+    assert "sinks" not in stage.supervisor.processes
+    await stage.supervisor.start(stage.part("sinks"))
+    second = dict(stage.supervisor.processes)
+
+    assert {name for name in first if first[name] != second[name]} == {"sinks"}
+    os.kill(second["sinks"], signal.SIGKILL)
+    await until(lambda: stage.said().count("sinks runs") == 3)
+    assert [end.part for end in stage.ends] == ["sinks"], "the halt was no end to be told"
+    stopped: list[str] = []
+    await stage.supervisor.stop(10, stopped.append)
+    assert stopped == ["streams", "sinks", "kafka"]
+
+
+async def test_a_halted_part_that_ignores_the_request_is_killed_after_its_grace(stage: Stage) -> None:
+    await stage.supervisor.start(stage.part("streams", STUBBORN))
+    await until(lambda: bool(stage.said()))
+    pid = stage.supervisor.processes["streams"]
+
+    async with asyncio.timeout(5):
+        await stage.supervisor.halt("streams", 0.5)
+
+    assert not is_running(pid)
+
+
 async def test_a_part_that_is_killed_is_started_again(stage: Stage) -> None:
     await stage.supervisor.start(stage.part("streams", ready=says(stage, "streams runs")))
     first = stage.supervisor.processes["streams"]

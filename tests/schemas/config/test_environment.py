@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config import ConfigError, read_config, references
+from schemas.config import ConfigError, read_config, read_source, references
 from tests.schemas.config.samples import errors, load, write
 
 
@@ -48,12 +48,12 @@ def test_a_value_of_the_environment_is_never_read_as_yaml_nor_filled_in_again(tm
 
 def test_names_in_comments_and_keys_do_not_count(tmp_path: Path) -> None:
     path = write(tmp_path, "# ${COMMENT}\ndata_dir: ${A}\nproviders:\n  pbs: {key: '${B}-${C}', types: ['${D}', '$${E}']}\n")
-    assert references(path) == {"A", "B", "C", "D"}
+    assert references(read_source(path)) == {"A", "B", "C", "D"}
 
 
 def test_references_of_what_is_no_yaml_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a tab"):
-        references(write(tmp_path, "a:\n\tb: 1"))
+        references(read_source(write(tmp_path, "a:\n\tb: 1")))
 
 
 @pytest.mark.parametrize("environ", [{}, {"T": "", "K": " ", "S": "s"}])
