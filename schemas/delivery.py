@@ -51,10 +51,12 @@ class Attempt(_Record):
 
 
 class EndpointState(_Record):
-    """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own."""
+    """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own. `failing_percent`:
+    how much of the time after which it is disabled has passed with failures only, in steps of which people are told."""
 
     subscription: str
     since: Timestamp
     disabled_at: Timestamp | None = None
     disabled_reason: str | None = None
     failing_since: Timestamp | None = None
+    failing_percent: int = Field(default=0, ge=0, le=100)

@@ -9,6 +9,9 @@ from typing import Literal, Protocol
 
 from sinks.event import Event
 
+Kind = Literal["webhook", "slack"]
+"""What sort of endpoint a subscription has."""
+
 
 class Meaning(Enum):
     """`GONE`: the endpoint itself has ended. `REFUSED`: this delivery can't succeed, however often it is tried."""
@@ -36,7 +39,7 @@ class Sender(Protocol):
     """One way to deliver to one endpoint."""
 
     @property
-    def kind(self) -> Literal["webhook", "slack"]: ...
+    def kind(self) -> Kind: ...
 
     def batch(self, waiting: int) -> int:
         """How many of the events that wait go out in one call; the answer holds for all of them."""

@@ -8,7 +8,7 @@ from random import Random
 
 from runtime.clock import Clock
 from schemas.delivery import Outcome
-from sinks.answer import Answer, Meaning
+from sinks.answer import Answer, Kind, Meaning
 from sinks.delivery import Delivery
 from sinks.journal import Journal
 from sinks.parcel import Parcel
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 class Settler:
     def __init__(
-        self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, str]
+        self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, Kind]
     ) -> None:
         self._policy = policy
         self._journal = journal

@@ -11,7 +11,8 @@ import orjson
 from schemas.config import Subscription
 from sinks.answer import Answer, Meaning
 from sinks.client import Client, Reply, plain_answer
-from sinks.event import Event
+from sinks.event import Alert, Event
+from sinks.slack_alerts import alert_message
 from sinks.slack_blocks import Message, digest_of, message_of
 from sinks.webhook import user_agent
 
@@ -71,7 +72,7 @@ class SlackSender:
         return 1 if waiting <= _CALM else min(waiting, _DIGEST_MOST)
 
     async def send(self, events: Sequence[Event]) -> Answer:
-        message = message_of(events[0]) if len(events) == 1 else digest_of(events)
+        message = _message(events)
         answer = await self._post(message)
         if answer.meaning is Meaning.REFUSED:
             # a picture that Slack can't load makes it refuse the blocks: the news matter more
@@ -86,6 +87,13 @@ class SlackSender:
             payload["channel"] = self._channel
         reply = await self._client.post(self._url, orjson.dumps(payload), self._headers)
         return answer_of(reply, is_api=self._channel is not None)
+
+
+def _message(events: Sequence[Event]) -> Message:
+    if len(events) > 1:
+        return digest_of(events)
+    (event,) = events
+    return alert_message(event) if isinstance(event, Alert) else message_of(event)
 
 
 def answer_of(reply: Reply, *, is_api: bool) -> Answer:

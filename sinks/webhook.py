@@ -11,7 +11,7 @@ from schemas.config import Subscription, Webhook
 from schemas.event import CONTENT_TYPE
 from sinks import signing
 from sinks.answer import Answer, Meaning
-from sinks.bodies import NoBody, TooLarge, body_of, content_type_of
+from sinks.bodies import CloudEventInstead, NoBody, body_of, content_type_of
 from sinks.client import Client, plain_answer
 from sinks.event import Event
 
@@ -38,7 +38,7 @@ class WebhookSender:
         self._headers = _fixed_headers(webhook)
         self._body = body_of(webhook, max_body_bytes)
         is_template = webhook.format == "template"
-        self._thin_headers = {**self._headers, "content-type": CONTENT_TYPE} if is_template else self._headers
+        self._cloudevent_headers = {**self._headers, "content-type": CONTENT_TYPE} if is_template else self._headers
 
     def batch(self, waiting: int) -> int:  # noqa: ARG002
         return 1
@@ -49,8 +49,8 @@ class WebhookSender:
         headers = self._headers
         try:
             body = self._body(event)
-        except TooLarge as large:
-            body, headers = large.body, self._thin_headers
+        except CloudEventInstead as instead:
+            body, headers = instead.body, self._cloudevent_headers
         except NoBody as reason:
             return Answer(Meaning.REFUSED, 0.0, error=str(reason))
         signed = signing.headers(self._signers, message_id, int(time.time()), body)
