@@ -34,7 +34,7 @@ class WebhookSender:
         self._subscription = subscription.name
         self._url = webhook.url
         self._client = client
-        self._signers = [signing.signer(secret.get_secret_value()) for secret in webhook.secret]
+        self._signings = _signings(webhook)
         self._headers = _fixed_headers(webhook)
         self._body = body_of(webhook, max_body_bytes)
         is_template = webhook.format == "template"
@@ -53,8 +53,17 @@ class WebhookSender:
             body, headers = instead.body, self._cloudevent_headers
         except NoBody as reason:
             return Answer(Meaning.REFUSED, 0.0, error=str(reason))
-        signed = signing.headers(self._signers, message_id, int(time.time()), body)
+        signed = signing.headers(self._signings, message_id, int(time.time()), body)
         return plain_answer(await self._client.post(self._url, body, headers | signed))
+
+
+def _signings(webhook: Webhook) -> list[signing.Signing]:
+    """The secrets of today first: a receiver that knows both finds its match at once."""
+    current = [signing.Signing(signing.signer(secret.get_secret_value())) for secret in webhook.secret]
+    previous = [
+        signing.Signing(signing.signer(one.secret.get_secret_value()), one.until.timestamp()) for one in webhook.previous_secrets
+    ]
+    return current + previous
 
 
 def _fixed_headers(webhook: Webhook) -> dict[str, str]:

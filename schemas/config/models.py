@@ -16,7 +16,7 @@ from pydantic import (
     model_serializer,
 )
 
-from schemas.config.durations import Duration, Period
+from schemas.config.durations import Duration, Moment, Period
 from schemas.config.expressions import compile_when
 from schemas.config.fields import (
     BaseUrl,
@@ -148,12 +148,21 @@ class Match(Section):
         return [None] if value is None else value
 
 
+class PreviousSecret(Section):
+    """A secret that has been replaced, and signs along until its receiver has the new one: to `until`, and not after."""
+
+    secret: SigningSecret
+    until: Moment
+
+
 class Webhook(Section):
-    """`secret`: `whsec_…` or `whsk_…`; several sign side by side during a rotation. `format`: the CloudEvent; `thin`, ids and links
-    only; or `template`, a Jinja2 template over `event`. `content_type`: instead of the format's own."""
+    """`secret`: `whsec_…` or `whsk_…`; several sign side by side. `previous_secrets`: those that a rotation has replaced.
+    `format`: the CloudEvent; `thin`, ids and links only; or `template`, a Jinja2 template over `event`. `content_type`: instead of
+    the format's own."""
 
     url: Url
     secret: Annotated[list[SigningSecret], Many] = Field(min_length=1)
+    previous_secrets: Annotated[list[PreviousSecret], Many] = Field(default=[])
     headers: Headers = Field(default={})
     concurrency: Count = Field(default=8, ge=1, le=1000)
     rate: Number | None = Field(default=None, gt=0)
