@@ -69,7 +69,9 @@ def test_show_fills_in_the_defaults_and_masks_the_secrets(path: Path, capsys: py
     assert "hunter2" not in output
 
 
-@pytest.mark.parametrize(("arguments", "name"), [([], "ChangeEvent"), (["change"], "ChangeEvent"), (["config"], "Config")])
+@pytest.mark.parametrize(
+    ("arguments", "name"), [([], "ChangeEvent"), (["change"], "ChangeEvent"), (["config"], "Config"), (["alert"], "AlertEvent")]
+)
 def test_schema_prints_the_json_schema(arguments: list[str], name: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(["schema", *arguments]) == 0
     assert orjson.loads(capsysbinary.readouterr().out)["title"] == name
