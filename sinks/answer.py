@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
 
+from schemas.delivery import ErrorClass
 from sinks.event import Event
 
 Kind = Literal["webhook", "slack"]
@@ -33,6 +34,7 @@ class Answer:
     retry_after: float | None = None
     address: str | None = None
     text: str | None = None
+    error_class: ErrorClass | None = None
 
 
 class Sender(Protocol):

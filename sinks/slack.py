@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from schemas.config import Subscription
+from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.client import Client, Reply, plain_answer
 from sinks.event import Alert, Event
@@ -110,7 +111,7 @@ def answer_of(reply: Reply, *, is_api: bool) -> Answer:
         meaning = Meaning.GONE
     else:
         meaning = Meaning.FAILED
-    return dataclasses.replace(answer, meaning=meaning, error=f"Slack says {word}")
+    return dataclasses.replace(answer, meaning=meaning, error=f"Slack says {word}", error_class=ErrorClass.SLACK)
 
 
 def _error_word(reply: Reply, is_api: bool) -> str | None:

@@ -70,8 +70,8 @@ class Watch:
         """Until cancelled, or the shard goes to another worker."""
         await self._restore()
         consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=_FETCH_BYTES)
-        await consumer.start()
         try:
+            await consumer.start()
             await self._take_up(consumer)
             while not self._shard.leaving:
                 found = await consumer.getmany(timeout_ms=_LOOK_EVERY_MS, max_records=_MAX_RECORDS)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from schemas.config import Subscription, Webhook
+from schemas.delivery import ErrorClass
 from schemas.event import CONTENT_TYPE
 from sinks import signing
 from sinks.answer import Answer, Meaning
@@ -52,7 +53,7 @@ class WebhookSender:
         except CloudEventInstead as instead:
             body, headers = instead.body, self._cloudevent_headers
         except NoBody as reason:
-            return Answer(Meaning.REFUSED, 0.0, error=str(reason))
+            return Answer(Meaning.REFUSED, 0.0, error=str(reason), error_class=ErrorClass.BODY)
         signed = signing.headers(self._signings, message_id, int(time.time()), body)
         return plain_answer(await self._client.post(self._url, body, headers | signed))
 
