@@ -117,13 +117,22 @@ def answer_of(reply: Reply, *, is_api: bool) -> Answer:
 def _error_word(reply: Reply, is_api: bool) -> str | None:
     if reply.status is None:
         return None
-    if is_api and reply.status == 200:
-        try:
-            document = orjson.loads(reply.body)
-        except orjson.JSONDecodeError:
-            return "something that is not JSON"
-        return None if document.get("ok") is True else str(document.get("error", "no reason"))
+    if is_api:
+        return _api_error(reply)
     if 200 <= reply.status < 300:
         return None
     words = reply.body[:100].decode("utf-8", "replace").strip()
     return words if words.replace("_", "").isalpha() and words.islower() else None
+
+
+def _api_error(reply: Reply) -> str | None:
+    """With status 200 the document decides; with another it may name the reason, or there is none (a proxy's page)."""
+    try:
+        document = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        document = None
+    if reply.status == 200:
+        if not isinstance(document, dict):
+            return "something that is not JSON"
+        return None if document.get("ok") is True else str(document.get("error", "no reason"))
+    return str(document["error"]) if isinstance(document, dict) and document.get("error") else None
