@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, AlertKind, DeadDeliveries, LastDead, Told
 from schemas.delivery import EndpointState
 from sinks.answer import Kind
+from sinks.wording import length_words
 
 LEVELS = (50, 75)
 """Percent of the time after which an endpoint that only fails is disabled. At 100 it is, which is told as that."""
@@ -106,13 +107,3 @@ def _remedy(kind: AlertKind, name: str) -> str:
     if kind is AlertKind.FAILING:
         return f"changecast deliveries list --subscription {name} --since 7d"
     return f"changecast deliveries retry --subscription {name} --outcome dead"
-
-
-def length_words(length: timedelta) -> str:
-    """`2 d 12 h`, `3 h 5 min`, `12 s`."""
-    seconds = max(int(length / timedelta(seconds=1)), 0)
-    for unit, name, part, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= unit:
-            rest = seconds % unit // part
-            return f"{seconds // unit} {name}" + (f" {rest} {part_name}" if rest else "")
-    return f"{seconds} s"

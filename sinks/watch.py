@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 WATCHING = 0
 """The partition number whose owner watches."""
 _LOOK_EVERY_MS = 1000
+_RECENT = timedelta(minutes=1)
 _MAX_RECORDS = 500
 _FETCH_BYTES = 512 * 1024
 _READ_TO = b"dead"
@@ -101,13 +102,16 @@ class Watch:
                 self._shard.add(Out(self._topic, key, None, []))
 
     async def _take_up(self, consumer: AIOKafkaConsumer) -> None:
-        """Where the last owner was in the dead topic. What was given up before anybody watched is no news."""
+        """Where the last owner was in the dead topic. When nobody has ever watched, what was given up long ago is no news; but
+        deliveries begin at a start before the watch does, so that the last moments are."""
         topic = self._cluster.topics.dead
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         consumer.assign(partitions)
         begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        for partition in partitions:
-            known = self._read_to.get(partition.partition, ends[partition])
+        recent = int((self._clock.now() - _RECENT).timestamp() * 1000)
+        for partition, found in (await consumer.offsets_for_times(dict.fromkeys(partitions, recent))).items():
+            first = ends[partition] if found is None else found.offset
+            known = self._read_to.get(partition.partition, first)
             # beyond the topic's time there is nothing to go on with
             offset = self._read_to[partition.partition] = max(known, begins[partition])
             consumer.seek(partition, offset)

@@ -1,11 +1,12 @@
 """What people read about an event: the entity's name, and what changed. Pure, and the same in the terminal, in Slack and in records.
 
-All functions take the parsed change event as it stands in the topic.
+What is said of an event takes the parsed change event as it stands in the topic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 PROVIDERS = {"tmdb": "TMDB", "pbs": "PBS Media Manager", "tvdb": "TheTVDB"}
@@ -111,6 +112,16 @@ def value_words(value: Any) -> str | None:
 def cut(text: str, length: int) -> str:
     """At most `length` characters; what was cut off is shown as an ellipsis."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def length_words(length: timedelta) -> str:
+    """`2 d 12 h`, `3 h 5 min`, `12 s`."""
+    seconds = max(int(length / timedelta(seconds=1)), 0)
+    for unit, name, part, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= unit:
+            rest = seconds % unit // part
+            return f"{seconds // unit} {name}" + (f" {rest} {part_name}" if rest else "")
+    return f"{seconds} s"
 
 
 def _object_words(value: Mapping[str, Any]) -> str:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from changecast.sandbox.slack_limits import block_problems, text_problem
 from schemas.alert import AlertKind, LastDead, Told
 from schemas.delivery import EndpointState
-from sinks.alerting import alert, due, length_words, level_reached, told_now, with_dead
+from sinks.alerting import alert, due, level_reached, told_now, with_dead
 from sinks.event import Alert, read_event
 from sinks.slack_alerts import alert_message
 from sinks.slack_blocks import MAX_TEXT, digest_of
+from sinks.wording import length_words
 
 NOON = datetime(2025, 1, 21, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

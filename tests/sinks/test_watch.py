@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -11,8 +12,10 @@ from standardwebhooks import Webhook as Verifier
 
 from changecast.sandbox.slack_limits import block_problems
 from runtime import kafka
+from schemas import dead
 from schemas.alert import AlertEvent
 from schemas.delivery import Outcome
+from sinks.verdict import EXHAUSTED
 from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, until, until_async, webhook
 
 
@@ -134,6 +137,25 @@ async def test_deliveries_given_up_are_told_at_once_and_the_rest_together_after_
     assert (first.data.dead.last.attempts, first.data.dead.last.error) == (2, "status 503")
     assert (second.time - first.time).total_seconds() >= 8
     assert await written(world, 2)
+
+
+async def test_when_nobody_has_watched_before_only_the_last_moments_are_news(world: World) -> None:
+    """As after an upgrade, and as at the very first start, whose first delivery may die before the watch is up."""
+    topics, now = world.cluster.topics, time.time()
+    async with world.cluster.producer() as producer:
+        for number, age_s in enumerate((7200, 3600, 2)):
+            event = change_event(number)
+            origin = {"topic": topics.changes("tmdb").name, "partition": 0, "offset": number}
+            headers = dead.headers(reason=EXHAUSTED, error="status 503", attempts=10, subscription="hook", **origin)  # type: ignore[arg-type]
+            at = int((now - age_s) * 1000)
+            await producer.send_and_wait(topics.dead.name, event.to_json(), headers=headers, timestamp_ms=at, partition=0)
+    async with receiving() as receiver:
+        config = config_of(webhook("hook", f"{receiver.url}/hook"), told("ops", receiver.url))
+        async with world.working(config):
+            await until(lambda: receiver.to("/ops"))
+    (event,) = alerts(receiver.to("/ops"))
+    assert event.data.dead is not None
+    assert (event.data.dead.count, event.data.dead.last.event_id) == (1, "event-63057-2")
 
 
 async def given_up(world: World, count: int) -> bool:
