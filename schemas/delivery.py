@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.event import Timestamp
 
-MAX_ANSWER_CHARS = 2048
+MAX_ANSWER_BYTES = 2048
 """As much of a receiver's answer as an operator needs to see why it refused."""
 
 
@@ -22,6 +22,26 @@ class Outcome(StrEnum):
     DISABLED = "disabled"
 
 
+class ErrorClass(StrEnum):
+    """What kind of thing went wrong, for counting; the error's own words are for people."""
+
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    ADDRESS_REFUSED = "address_refused"
+    CONNECTION = "connection"
+    TLS = "tls"
+    PROTOCOL = "protocol"
+    """What came back is no HTTP, or the request can't be one."""
+    STATUS = "status"
+    REDIRECT = "redirect"
+    GONE = "gone"
+    SLACK = "slack"
+    """Slack's own word for it."""
+    BODY = "body"
+    """The template makes nothing of the event."""
+    DISABLED = "disabled"
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +50,8 @@ class _Record(BaseModel):
 
 
 class Attempt(_Record):
-    """One call of one endpoint for one event. `attempt` counts from 1. `summary` is the line that people read."""
+    """One call of one endpoint for one event. `attempt` counts from 1. `answer`: the beginning of what the receiver said. `name` and
+    `change` are what people read."""
 
     webhook_id: str
     event_id: str
@@ -43,18 +64,21 @@ class Attempt(_Record):
     ms: float | None = None
     status_code: int | None = None
     error: str | None = None
+    error_class: ErrorClass | None = None
     address: str | None = None
     next_at: Timestamp | None = None
-    answer: str | None = Field(default=None, max_length=MAX_ANSWER_CHARS)
+    answer: str | None = Field(default=None, max_length=MAX_ANSWER_BYTES)
     name: str | None = None
     change: str | None = None
 
 
 class EndpointState(_Record):
-    """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own."""
+    """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own. `failing_percent`:
+    how much of the time after which it is disabled has passed with failures only, in steps of which people are told."""
 
     subscription: str
     since: Timestamp
     disabled_at: Timestamp | None = None
     disabled_reason: str | None = None
     failing_since: Timestamp | None = None
+    failing_percent: int = Field(default=0, ge=0, le=100)

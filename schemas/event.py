@@ -160,7 +160,9 @@ class ChangeData(_Model):
     observed_at: Timestamp = Field(description="When changecast saw the change in the provider's feed.")
 
 
-class _CloudEvent(_Model):
+class CloudEvent(_Model):
+    """The envelope that all events share."""
+
     specversion: Literal["1.0"] = Field(default="1.0", description="The version of CloudEvents.")
     id: str = Field(min_length=1, description="The same change has the same id, however often and wherever it is seen.")
     source: str = Field(min_length=1, description="urn:changecast:<provider>.")
@@ -186,12 +188,12 @@ class _CloudEvent(_Model):
         ]
 
 
-class ObservedEvent(_CloudEvent):
+class ObservedEvent(CloudEvent):
     dataschema: Literal["urn:changecast:schema:observed:1"] = "urn:changecast:schema:observed:1"
     data: ObservedData
 
 
-class ChangeEvent(_CloudEvent):
+class ChangeEvent(CloudEvent):
     """A change of an entity, deduplicated and enriched: a CloudEvent in structured JSON."""
 
     dataschema: Literal["urn:changecast:schema:change:1"] = Field(

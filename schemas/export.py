@@ -8,6 +8,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from schemas.alert import ALERT_SCHEMA, AlertEvent
 from schemas.config.durations import format_duration
 from schemas.config.models import Config
 from schemas.event import CHANGE_SCHEMA, ChangeEvent
@@ -44,6 +45,12 @@ def change_schema() -> dict[str, Any]:
     """Of the events in `changecast.changes.*` and in webhooks. Closed: it accepts what the models write, and nothing else."""
     schema = ChangeEvent.model_json_schema(mode="serialization", schema_generator=_Plain)
     return {"$schema": schema.pop("$schema"), "$id": CHANGE_SCHEMA, **schema}
+
+
+def alert_schema() -> dict[str, Any]:
+    """Of the events in `changecast.alerts`, and at subscriptions with `alerts: true`."""
+    schema = AlertEvent.model_json_schema(mode="serialization", schema_generator=_Plain)
+    return {"$schema": schema.pop("$schema"), "$id": ALERT_SCHEMA, **schema}
 
 
 def config_schema() -> dict[str, Any]:

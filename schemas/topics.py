@@ -76,6 +76,11 @@ class Topics:
         return Topic(f"{self.prefix}.endpoints", 1, compacted=True)
 
     @property
+    def alerts(self) -> Topic:
+        """What operators are told of endpoints; as many partitions as the changes, which the sinks read beside it."""
+        return Topic(f"{self.prefix}.alerts", self.partitions, 14 * _DAY_MS)
+
+    @property
     def deliveries(self) -> Topic:
         return Topic(f"{self.prefix}.deliveries", self.partitions, 7 * _DAY_MS)
 

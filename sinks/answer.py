@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
 
+from schemas.delivery import ErrorClass
 from sinks.event import Event
+
+Kind = Literal["webhook", "slack"]
+"""What sort of endpoint a subscription has."""
 
 
 class Meaning(Enum):
@@ -30,13 +34,14 @@ class Answer:
     retry_after: float | None = None
     address: str | None = None
     text: str | None = None
+    error_class: ErrorClass | None = None
 
 
 class Sender(Protocol):
     """One way to deliver to one endpoint."""
 
     @property
-    def kind(self) -> Literal["webhook", "slack"]: ...
+    def kind(self) -> Kind: ...
 
     def batch(self, waiting: int) -> int:
         """How many of the events that wait go out in one call; the answer holds for all of them."""

@@ -16,7 +16,7 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from schemas.config import Delivery
-from schemas.delivery import MAX_ANSWER_CHARS
+from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.guard import AddressRefused, Network, guarded_socket
 from sinks.retry import RETRY_AFTER_STATUSES, parse_retry_after
@@ -52,10 +52,12 @@ class Reply:
     body: bytes = b""
     error: str | None = None
     address: str | None = None
+    error_class: ErrorClass | None = None
 
     @property
     def text(self) -> str | None:
-        return self.body.decode("utf-8", "replace")[:MAX_ANSWER_CHARS] or None
+        """The beginning, without the half of a character at its end."""
+        return self.body[:MAX_ANSWER_BYTES].decode("utf-8", "replace").removesuffix("\ufffd") or None
 
     @property
     def retry_after(self) -> float | None:
@@ -85,7 +87,8 @@ class Client:
             trust_env=False,
         )
         self._parsed: dict[str, URL] = {}
-        self._timeouts = f"{settings.timeout.total_seconds():g} s"
+        self._timeout = f"{settings.timeout.total_seconds():g} s"
+        self._connect_timeout = f"{settings.connect_timeout.total_seconds():g} s"
 
     async def aclose(self) -> None:
         await self._session.close()
@@ -99,15 +102,19 @@ class Client:
             async with self._session.post(parsed, data=BytesPayload(body), headers=headers, allow_redirects=False) as response:
                 read = await self._read(response)
                 return Reply(_since(start), response.status, response.headers, read, address=_peer(response))
+        except aiohttp.ConnectionTimeoutError:
+            kind, error = ErrorClass.TIMEOUT, f"no connection within {self._connect_timeout}"
         except TimeoutError:
-            error = f"no answer within {self._timeouts}"
+            kind, error = ErrorClass.TIMEOUT, f"no answer within {self._timeout}"
         except aiohttp.ClientConnectorError as problem:
-            error = _connect_error(problem)
+            kind, error = _connect_error(problem)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
+            kind, error = ErrorClass.CONNECTION, _error_words(problem)
         except (aiohttp.ClientError, ValueError) as problem:
-            error = _error_words(problem)
+            kind, error = ErrorClass.PROTOCOL, _error_words(problem)
         except (OSError, ssl.SSLError) as problem:
-            error = f"connection lost: {problem}"
-        return Reply(_since(start), error=error)
+            kind, error = ErrorClass.CONNECTION, f"connection lost: {problem}"
+        return Reply(_since(start), error=error, error_class=kind)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """The first bytes of the body. A receiver that has said 2xx and then lets the rest drip has received all the same."""
@@ -132,23 +139,26 @@ class Client:
 def plain_answer(reply: Reply) -> Answer:
     """What a reply means by HTTP alone: only 2xx succeeds, 410 ends the endpoint."""
     if reply.status is None:
-        return Answer(Meaning.FAILED, reply.ms, error=reply.error, address=reply.address)
+        return Answer(Meaning.FAILED, reply.ms, error=reply.error, address=reply.address, error_class=reply.error_class)
     if 200 <= reply.status < 300:
         return Answer(Meaning.DELIVERED, reply.ms, reply.status, address=reply.address, text=reply.text)
-    meaning = Meaning.GONE if reply.status == _GONE else Meaning.FAILED
-    error = f"status {reply.status}"
-    if 300 <= reply.status < 400:
+    meaning, kind, error = Meaning.FAILED, ErrorClass.STATUS, f"status {reply.status}"
+    if reply.status == _GONE:
+        meaning, kind = Meaning.GONE, ErrorClass.GONE
+    elif 300 <= reply.status < 400:
+        kind = ErrorClass.REDIRECT
         error += ", and redirects are not followed"
-    return Answer(meaning, reply.ms, reply.status, error, reply.retry_after, reply.address, reply.text)
+    return Answer(meaning, reply.ms, reply.status, error, reply.retry_after, reply.address, reply.text, kind)
 
 
-def _connect_error(problem: aiohttp.ClientConnectorError) -> str:
+def _connect_error(problem: aiohttp.ClientConnectorError) -> tuple[ErrorClass, str]:
     reason = problem.os_error
     if isinstance(reason, AddressRefused) or "network.allow" in str(reason):
-        return str(reason)
+        return ErrorClass.ADDRESS_REFUSED, str(reason)
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
-        return f"the host name {problem.host!r} has no address: {reason.strerror or reason}"
-    return f"no connection to {problem.host}:{problem.port}: {reason.strerror or reason}"
+        return ErrorClass.DNS, f"the host name {problem.host!r} has no address: {reason.strerror or reason}"
+    kind = ErrorClass.TLS if isinstance(problem, aiohttp.ClientSSLError) else ErrorClass.CONNECTION
+    return kind, f"no connection to {problem.host}:{problem.port}: {reason.strerror or reason}"
 
 
 def _error_words(problem: Exception) -> str:

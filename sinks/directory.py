@@ -1,4 +1,7 @@
-"""Who wants an event: the compiled subscriptions. A `when` that fails on an event is no match, and is counted and told."""
+"""Who wants an event: the compiled subscriptions. A `when` that fails on an event is no match, and is counted and told.
+
+An alert is for those with `alerts: true`, but for the one that it is about: to tell a broken endpoint that it is broken leads nowhere.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Iterable
 from runtime.clock import Clock
 from schemas.config import Subscription
 from schemas.config.expressions import ExpressionError, bind
-from sinks.event import Event
+from sinks.event import Alert, Event
 from sinks.index import Index
 from sinks.match import Rule, compile_rule
 
@@ -22,7 +25,9 @@ class Directory:
     """`failed_whens`: by subscription, how many events its `when` failed on."""
 
     def __init__(self, subscriptions: Iterable[Subscription], clock: Clock) -> None:
-        rules = [compile_rule(subscription) for subscription in subscriptions]
+        known = list(subscriptions)
+        rules = [compile_rule(subscription) for subscription in known]
+        self._told_alerts = [subscription.name for subscription in known if subscription.alerts]
         self._index = Index(rules)
         self._rules = {rule.subscription: rule for rule in rules}
         self._clock = clock
@@ -31,10 +36,14 @@ class Directory:
 
     def wanting(self, event: Event) -> list[str]:
         """The names of the subscriptions that want the event."""
+        if isinstance(event, Alert):
+            return [name for name in self._told_alerts if name != event.about]
         return self._agreeing(event, self._index.matching(event.facts))
 
     def wants(self, subscription: str, event: Event) -> bool:
         """The same question for one subscription."""
+        if isinstance(event, Alert):
+            return subscription in self.wanting(event)
         rule = self._rules[subscription]
         return rule.wants(event.facts) and bool(self._agreeing(event, [rule]))
 

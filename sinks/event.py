@@ -1,11 +1,16 @@
-"""A change event as the sinks hold it: the exact bytes for the receiver, the parsed document for matching and words."""
+"""An event as the sinks hold it: the exact bytes for the receiver, the parsed document for matching and words.
+
+Most are changes of entities. An alert is an event too, about an endpoint: it is told to who asked for alerts, and matched by nothing else.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
+from schemas.alert import ALERT_TYPE, AlertData
 from sinks import wording
 from sinks.facts import Facts, facts_of
 
@@ -17,16 +22,28 @@ class UnreadableEvent(ValueError):
 class Event:
     """One event, shared by all deliveries that it leads to. Words and facts are made once, when somebody asks."""
 
-    __slots__ = ("_change", "_facts", "_name", "document", "id", "subject", "value")
+    __slots__ = ("_change", "_document", "_facts", "_name", "id", "subject", "value")
 
     def __init__(self, value: bytes, document: dict[str, Any]) -> None:
         self.value = value
-        self.document = document
+        self._document: dict[str, Any] | None = document
         self.id: str = document["id"]
         self.subject: str = document["subject"]
         self._facts: Facts | None = None
         self._name: str | None = None
         self._change: str | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The parsed event. Nobody changes it."""
+        if self._document is not None:
+            return self._document
+        parsed: dict[str, Any] = orjson.loads(self.value)
+        return parsed
+
+    def slim(self) -> None:
+        """Keep the bytes alone, and parse them when somebody asks: parsed, an event takes up to ten times as much. For what waits."""
+        self._document = self._facts = None
 
     @property
     def facts(self) -> Facts:
@@ -47,6 +64,59 @@ class Event:
             self._change = wording.change_words(self.document)
         return self._change
 
+    @property
+    def group(self) -> str:
+        """What a digest puts together."""
+        return wording.series_name(self.document) or self.name
+
+    @property
+    def url(self) -> str | None:
+        url: str | None = self.document["data"]["entity"].get("url")
+        return url
+
+    @property
+    def teller(self) -> str:
+        """Who tells of it."""
+        return wording.provider_name(self.document)
+
+
+class Alert(Event):
+    """What operators are told of an endpoint."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, value: bytes, document: dict[str, Any]) -> None:
+        super().__init__(value, document)
+        try:
+            self.data = AlertData.model_validate(document["data"])
+        except ValidationError as error:
+            raise UnreadableEvent(f"an alert of another form: {error}") from error
+
+    @property
+    def about(self) -> str:
+        """The subscription whose endpoint it is."""
+        return self.data.subscription
+
+    @property
+    def name(self) -> str:
+        return f"endpoint {self.about}"
+
+    @property
+    def change(self) -> str:
+        return self.data.summary
+
+    @property
+    def group(self) -> str:
+        return self.name
+
+    @property
+    def url(self) -> str | None:
+        return None
+
+    @property
+    def teller(self) -> str:
+        return "changecast"
+
 
 def read_event(value: bytes | None) -> Event:
     """Only what delivery stands on is checked; the writer has validated the rest. Raises UnreadableEvent."""
@@ -59,6 +129,8 @@ def read_event(value: bytes | None) -> Event:
     data = document["data"]
     if not (isinstance(document.get("id"), str) and isinstance(document.get("subject"), str)):
         raise UnreadableEvent("a CloudEvent without id or subject")
+    if str(document.get("type")).startswith(ALERT_TYPE):
+        return Alert(value or b"", document)
     if not (isinstance(data.get("changes"), list) and isinstance(data.get("entity"), dict) and data.get("provider")):
         raise UnreadableEvent("data lacks provider, entity or changes")
     return Event(value or b"", document)

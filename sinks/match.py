@@ -58,6 +58,8 @@ class Rule:
 def compile_rule(subscription: Subscription) -> Rule:
     """Raises ExpressionError when `when` does not compile."""
     match: Match = subscription.match
+    if subscription.alerts_only:
+        match = match.model_copy(update={"provider": []})
     return Rule(
         subscription=subscription.name,
         providers=_set(match.provider),

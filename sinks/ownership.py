@@ -13,7 +13,7 @@ from runtime.kafka import Cluster
 from runtime.offsets import committed_offsets
 from runtime.topics import read_to_end
 from sinks.shard import Shard
-from sinks.topics import PROVIDERS, group_id, lagging_topic, retry_topics, transactional_id
+from sinks.topics import event_topics, group_id, lagging_topic, retry_topics, transactional_id
 from sinks.tracker import Position, decode
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _restored(self, number: int) -> dict[str, Position]:
         topics = self._cluster.topics
-        names = [topics.changes(provider).name for provider in PROVIDERS]
+        names = [topic.name for topic in event_topics(topics)]
         names += [topic.name for topic in retry_topics(topics).values()]
         partitions = [TopicPartition(name, number) for name in names]
         begins = await self._beginnings(partitions)

@@ -7,8 +7,8 @@ from datetime import timedelta
 from random import Random
 
 from runtime.clock import Clock
-from schemas.delivery import Outcome
-from sinks.answer import Answer, Meaning
+from schemas.delivery import ErrorClass, Outcome
+from sinks.answer import Answer, Kind, Meaning
 from sinks.delivery import Delivery
 from sinks.journal import Journal
 from sinks.parcel import Parcel
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 class Settler:
     def __init__(
-        self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, str]
+        self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, Kind]
     ) -> None:
         self._policy = policy
         self._journal = journal
@@ -75,7 +75,7 @@ class Settler:
         """A retry is due, and its endpoint has been disabled meanwhile."""
         state = self._states.state(delivery.subscription)
         error = f"the endpoint is disabled: {state.disabled_reason}"
-        answer = Answer(meaning=Meaning.GONE, ms=0.0, error=error)
+        answer = Answer(meaning=Meaning.GONE, ms=0.0, error=error, error_class=ErrorClass.DISABLED)
         verdict = Verdict(Outcome.DISABLED, reason="endpoint-disabled")
         self._carry_out(delivery, answer, delivery.attempts, verdict)
         self._record(delivery, answer, max(delivery.attempts, 1), verdict)
@@ -97,6 +97,7 @@ class Settler:
                 "ms": answer.ms,
                 "status_code": answer.status,
                 "error": answer.error,
+                "error_class": answer.error_class,
                 "address": answer.address,
                 "next_at": now + timedelta(seconds=verdict.wait) if verdict.outcome is Outcome.RETRY else None,
                 "answer": None if verdict.outcome is Outcome.DELIVERED else answer.text,

@@ -168,6 +168,10 @@ class Shard:
         )
         self._outs.append(Out(self._topics.dead.name, key, value, headers))
 
+    def add(self, out: Out) -> None:
+        """Into the next transaction. What is added without an await in between is written together."""
+        self._outs.append(out)
+
     def crowded(self) -> list[tuple[str, str]]:
         """(subscription, topic) of those that hold back so much that a commit could not name it all."""
         return [

@@ -1,4 +1,7 @@
-"""Standard Webhooks signatures (standardwebhooks.com, specification 1.0): `v1` by HMAC-SHA256, `v1a` by ed25519."""
+"""Standard Webhooks signatures (standardwebhooks.com, specification 1.0): `v1` by HMAC-SHA256, `v1a` by ed25519.
+
+During a rotation several secrets sign side by side; one that has been replaced signs until its time is over.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SYMMETRIC = "whsec_"
 ASYMMETRIC = "whsk_"
@@ -17,6 +22,14 @@ _MIN_SECRET_BYTES = 16
 """The specification asks for 24 to 64; receivers in use have shorter ones, and below this nobody should."""
 
 Signer = Callable[[bytes], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """`until` in Unix seconds: from then on it signs no more. None: for good."""
+
+    sign: Signer
+    until: float | None = None
 
 
 class BadSecret(ValueError):
@@ -47,13 +60,14 @@ def signer(secret: str) -> Signer:
     return sign
 
 
-def headers(signers: Sequence[Signer], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers of one attempt. `timestamp` in Unix seconds; several signatures stand side by side, one a secret."""
+def headers(signings: Sequence[Signing], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The three headers of one attempt. `timestamp` in Unix seconds; several signatures stand side by side, one of each secret whose
+    time is not over."""
     content = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join([sign(content) for sign in signers]),
+        "webhook-signature": " ".join([one.sign(content) for one in signings if one.until is None or timestamp < one.until]),
     }
 
 
@@ -67,13 +81,7 @@ def _decoded(text: str) -> bytes:
 def _ed25519(key: bytes) -> Signer:
     if len(key) not in (_SEED_BYTES, 2 * _SEED_BYTES):
         raise BadSecret(f"a whsk_ secret is an ed25519 key of 32 bytes, or 64 with its public half; this one has {len(key)}")
-    try:
-        ed25519 = importlib.import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
-    except ImportError:
-        raise BadSecret(
-            "a whsk_ secret signs by ed25519, which needs the `cryptography` package: install it beside changecast"
-        ) from None
-    private = ed25519.Ed25519PrivateKey.from_private_bytes(key[:_SEED_BYTES])
+    private = Ed25519PrivateKey.from_private_bytes(key[:_SEED_BYTES])
 
     def sign(content: bytes) -> str:
         return "v1a," + base64.b64encode(private.sign(content)).decode()

@@ -9,9 +9,11 @@ from typing import Any, Literal
 import orjson
 
 from schemas.config import Subscription
+from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.client import Client, Reply, plain_answer
-from sinks.event import Event
+from sinks.event import Alert, Event
+from sinks.slack_alerts import alert_message
 from sinks.slack_blocks import Message, digest_of, message_of
 from sinks.webhook import user_agent
 
@@ -71,7 +73,7 @@ class SlackSender:
         return 1 if waiting <= _CALM else min(waiting, _DIGEST_MOST)
 
     async def send(self, events: Sequence[Event]) -> Answer:
-        message = message_of(events[0]) if len(events) == 1 else digest_of(events)
+        message = _message(events)
         answer = await self._post(message)
         if answer.meaning is Meaning.REFUSED:
             # a picture that Slack can't load makes it refuse the blocks: the news matter more
@@ -88,6 +90,13 @@ class SlackSender:
         return answer_of(reply, is_api=self._channel is not None)
 
 
+def _message(events: Sequence[Event]) -> Message:
+    if len(events) > 1:
+        return digest_of(events)
+    (event,) = events
+    return alert_message(event) if isinstance(event, Alert) else message_of(event)
+
+
 def answer_of(reply: Reply, *, is_api: bool) -> Answer:
     """An incoming webhook answers `ok` or an error's name in plain text; the API answers JSON, also for errors with status 200."""
     answer = plain_answer(reply)
@@ -102,19 +111,28 @@ def answer_of(reply: Reply, *, is_api: bool) -> Answer:
         meaning = Meaning.GONE
     else:
         meaning = Meaning.FAILED
-    return dataclasses.replace(answer, meaning=meaning, error=f"Slack says {word}")
+    return dataclasses.replace(answer, meaning=meaning, error=f"Slack says {word}", error_class=ErrorClass.SLACK)
 
 
 def _error_word(reply: Reply, is_api: bool) -> str | None:
     if reply.status is None:
         return None
-    if is_api and reply.status == 200:
-        try:
-            document = orjson.loads(reply.body)
-        except orjson.JSONDecodeError:
-            return "something that is not JSON"
-        return None if document.get("ok") is True else str(document.get("error", "no reason"))
+    if is_api:
+        return _api_error(reply)
     if 200 <= reply.status < 300:
         return None
     words = reply.body[:100].decode("utf-8", "replace").strip()
     return words if words.replace("_", "").isalpha() and words.islower() else None
+
+
+def _api_error(reply: Reply) -> str | None:
+    """With status 200 the document decides; with another it may name the reason, or there is none (a proxy's page)."""
+    try:
+        document = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        document = None
+    if reply.status == 200:
+        if not isinstance(document, dict):
+            return "something that is not JSON"
+        return None if document.get("ok") is True else str(document.get("error", "no reason"))
+    return str(document["error"]) if isinstance(document, dict) and document.get("error") else None

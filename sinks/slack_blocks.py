@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,22 +24,22 @@ from slack_sdk.models.blocks import (
 )
 
 from sinks import wording
-from sinks.event import Event
+from sinks.event import Alert, Event
 
 MAX_TEXT = 9_500
 _MAX_HEADER = 150
 _MAX_SECTION = 3_000
 _MAX_URL = 3_000
 _MAX_ALT = 300
-_MAX_NAME = 150
-_MAX_VALUE = 300
+MAX_NAME = 150
+MAX_VALUE = 300
 _ONE_LINE = 80
 """Characters of a value before and after that are read well beside each other; longer ones stand below each other."""
 _MAX_CHANGES = 12
 """Lines of one message; a reader who wants all of them follows the link."""
 _MAX_GROUPS = 12
 _GROUP_LINES = 3
-_FALLBACK = 300
+MAX_FALLBACK = 300
 _STATUS_WORDS = {
     "complete": "",
     "skipped": "",  # nothing is fetched for an entity of this type
@@ -78,77 +78,74 @@ def escaped(text: str, most: int) -> str:
     return "".join(parts).rstrip() + "…"
 
 
-def link(label: str, url: str | None, most: int = _MAX_NAME) -> str:
+def link(label: str, url: str | None, most: int = MAX_NAME) -> str:
     """The label, linked where there is a web address."""
     shown = escaped(label, most)
     if url is None or not _is_web(url):
         return shown
     target = "".join(_ESCAPES.get(character, character) for character in url.replace("|", "%7C"))
-    return f"<{target}|{shown}>" if len(target) <= _MAX_NAME * 4 else shown
+    return f"<{target}|{shown}>" if len(target) <= MAX_NAME * 4 else shown
 
 
 def message_of(event: Event) -> Message:
     """One event: the entity, what changed, the picture, where and when."""
     document = event.document
-    title = f"*{link(event.name, document['data']['entity'].get('url'))}*"
+    title = f"*{link(event.name, event.url)}*"
     changes = wording.told_changes(document)
-    lines = [_change_line(document, change) for change in changes[:_MAX_CHANGES]] or [escaped(event.change, _MAX_NAME)]
+    lines = [_change_line(document, change) for change in changes[:_MAX_CHANGES]] or [escaped(event.change, MAX_NAME)]
     lines = list(dict.fromkeys(lines))  # three places of sale that end on the same day read the same
     if len(lines) > 1:
         lines = [f"• {line}" for line in lines]
     if len(changes) > _MAX_CHANGES:
         lines.append(f"and {len(changes) - _MAX_CHANGES} more")
-    budget = MAX_TEXT - len(title) - _FALLBACK * 2 - _MAX_ALT
-    blocks: list[Block] = [_section(title), *(_section(text) for text in _packed(lines, budget))]
+    budget = MAX_TEXT - len(title) - MAX_FALLBACK * 2 - _MAX_ALT
+    blocks: list[Block] = [section(title), *(section(text) for text in _packed(lines, budget))]
     if (picture := _picture(event)) is not None:
         blocks.append(picture)
-    blocks.append(_context(f"{wording.provider_name(document)} · {_when(document)}{_status(document)}"))
-    return Message(escaped(f"{event.name}: {event.change}", _FALLBACK), [block.to_dict() for block in blocks])
+    blocks.append(context(f"{event.teller} · {when_words(document)}{_status(document)}"))
+    return Message(escaped(f"{event.name}: {event.change}", MAX_FALLBACK), [block.to_dict() for block in blocks])
 
 
 def digest_of(events: Sequence[Event]) -> Message:
     """Many events in one message, grouped by what they belong to."""
     groups: dict[str, list[Event]] = {}
     for event in events:
-        groups.setdefault(wording.series_name(event.document) or event.name, []).append(event)
-    header = f"{len(events)} changes" + (f" of {next(iter(groups))}" if len(groups) == 1 else "")
+        groups.setdefault(event.group, []).append(event)
+    what = "alerts" if all(isinstance(event, Alert) for event in events) else "changes"
+    header = f"{len(events)} {what}" + (f" of {next(iter(groups))}" if len(groups) == 1 else "")
     several = len(groups) > 1
     sections = [_group(name, members, several) for name, members in itertools.islice(groups.items(), _MAX_GROUPS)]
     left = list(groups.values())[_MAX_GROUPS:]
     blocks: list[Block] = [HeaderBlock(text=PlainTextObject(text=wording.cut(header, _MAX_HEADER), emoji=False))]
-    budget = MAX_TEXT - _MAX_HEADER - _FALLBACK * 2 - _MAX_ALT - _MAX_NAME
+    budget = MAX_TEXT - _MAX_HEADER - MAX_FALLBACK * 2 - _MAX_ALT - MAX_NAME
     for shown, text in enumerate(sections):
         if len(text) > budget:
             left = [*list(groups.values())[shown:_MAX_GROUPS], *left]
             break
         budget -= len(text)
-        blocks.append(_section(text))
+        blocks.append(section(text))
     if left:
-        blocks.append(_section(f"and {sum(map(len, left))} more changes of {len(left)} more"))
+        blocks.append(section(f"and {sum(map(len, left))} more {what} of {len(left)} more"))
     if (picture := next((found for event in events if (found := _picture(event)) is not None), None)) is not None:
         blocks.append(picture)
-    providers = dict.fromkeys(wording.provider_name(event.document) for event in events)
-    blocks.append(_context(f"{', '.join(providers)} · {_span(events[0].document, events[-1].document)}"))
-    return Message(escaped(header, _FALLBACK), [block.to_dict() for block in blocks])
+    providers = dict.fromkeys(event.teller for event in events)
+    blocks.append(context(f"{', '.join(providers)} · {_span(events[0].document, events[-1].document)}"))
+    return Message(escaped(header, MAX_FALLBACK), [block.to_dict() for block in blocks])
 
 
 def _group(name: str, members: list[Event], headed: bool) -> str:
     if len(members) == 1:
-        return f"*{_linked(members[0], members[0].name)}*: {escaped(members[0].change, _MAX_NAME)}"
-    show = (wording.series_name(members[0].document) or "").partition(" season ")[0]
+        return f"*{link(members[0].name, members[0].url)}*: {escaped(members[0].change, MAX_NAME)}"
+    show = name.partition(" season ")[0]
     shown = [
-        f"• {_linked(event, _below(event.name, show))}: {escaped(event.change, _MAX_NAME)}" for event in members[:_GROUP_LINES]
+        f"• {link(_below(event.name, show), event.url)}: {escaped(event.change, MAX_NAME)}" for event in members[:_GROUP_LINES]
     ]
     more = len(members) - len(shown)
-    lines = [f"*{escaped(name, _MAX_NAME)}*", *shown] if headed else shown
+    lines = [f"*{escaped(name, MAX_NAME)}*", *shown] if headed else shown
     if more:
-        lines.append(f"and {more} more {'change' if more == 1 else 'changes'} of {escaped(name, _MAX_NAME)}")
+        lines.append(f"and {more} more {'change' if more == 1 else 'changes'} of {escaped(name, MAX_NAME)}")
     text = "\n".join(lines)
-    return text if len(text) <= _MAX_SECTION else f"*{escaped(name, _MAX_NAME)}*\n{len(members)} changes"
-
-
-def _linked(event: Event, label: str) -> str:
-    return link(label, event.document["data"]["entity"].get("url"))
+    return text if len(text) <= _MAX_SECTION else f"*{escaped(name, MAX_NAME)}*\n{len(members)} changes"
 
 
 def _below(name: str, show: str) -> str:
@@ -158,15 +155,15 @@ def _below(name: str, show: str) -> str:
 
 def _change_line(document: wording.Json, change: wording.Json) -> str:
     phrase, before, after = wording.detail_words(document, change)
-    line = escaped(phrase, _MAX_NAME)
+    line = escaped(phrase, MAX_NAME)
     if before and after:
-        shown = [escaped(before, _MAX_VALUE), escaped(after, _MAX_VALUE)]
+        shown = [escaped(before, MAX_VALUE), escaped(after, MAX_VALUE)]
         if sum(map(len, shown)) > _ONE_LINE:
             return f"{line}:\n{shown[0]}\n→ {shown[1]}"
         return f"{line}: {shown[0]} → {shown[1]}"
     if after:
-        return f"{line}: {escaped(after, _MAX_VALUE)}"
-    return f"{line}: was {escaped(before, _MAX_VALUE)}" if before else line
+        return f"{line}: {escaped(after, MAX_VALUE)}"
+    return f"{line}: was {escaped(before, MAX_VALUE)}" if before else line
 
 
 def _packed(lines: list[str], budget: int) -> list[str]:
@@ -204,17 +201,21 @@ def _is_web(url: str) -> bool:
     return parts.scheme in ("https", "http") and bool(parts.netloc)
 
 
-def _when(document: wording.Json) -> str:
+def when_words(document: wording.Json) -> str:
     try:
         moment = datetime.fromisoformat(str(document.get("time")))
     except ValueError:
-        return escaped(str(document.get("time")), _MAX_NAME)
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
+        return escaped(str(document.get("time")), MAX_NAME)
+    return time_words(moment)
+
+
+def time_words(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _span(first: wording.Json, last: wording.Json) -> str:
     """From the first's time to the last's: the day once, where it is the same."""
-    start, end = _when(first), _when(last)
+    start, end = when_words(first), when_words(last)
     if start == end:
         return start
     day = start.partition(" ")[0]
@@ -228,9 +229,9 @@ def _status(document: wording.Json) -> str:
     return f" · {escaped(words, 40)}" if words else ""
 
 
-def _section(text: str) -> SectionBlock:
+def section(text: str) -> SectionBlock:
     return SectionBlock(text=MarkdownTextObject(text=text, verbatim=True))
 
 
-def _context(text: str) -> ContextBlock:
+def context(text: str) -> ContextBlock:
     return ContextBlock(elements=[MarkdownTextObject(text=text, verbatim=True)])

@@ -15,6 +15,7 @@ from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas.config import Subscription
 from schemas.delivery import EndpointState
+from sinks.alerting import level_reached
 
 log = logging.getLogger(__name__)
 
@@ -66,21 +67,29 @@ class EndpointStates:
     def state(self, subscription: str) -> EndpointState:
         return self._states[subscription]
 
+    def unwell(self) -> list[EndpointState]:
+        """Those that fail or are disabled."""
+        return [state for state in self._states.values() if state.failing_since is not None or state.disabled_at is not None]
+
     def succeeded(self, subscription: str) -> None:
         if self._failing.pop(subscription, None) is not None or self._states[subscription].failing_since is not None:
-            self._change(subscription, failing_since=None)
+            self._change(subscription, failing_since=None, failing_percent=0)
 
     def failed(self, subscription: str) -> None:
         """An attempt failed. After `disable_after` of nothing else, the endpoint is disabled."""
-        now = self._clock.now()
-        since = self._failing.setdefault(subscription, self._states[subscription].failing_since or now)
+        now, known = self._clock.now(), self._states[subscription]
+        # another worker may have seen the outage begin before this one
+        since = min(self._failing.get(subscription, now), known.failing_since or now)
+        self._failing[subscription] = since
+        percent = max(level_reached(now - since, self._disable_after), known.failing_percent)
         if now - since >= self._disable_after:
-            self.disable(subscription, f"every attempt failed since {since.isoformat(timespec='seconds')}")
-        elif now - since >= _FAILING_BEFORE_TOLD:
-            self._change(subscription, failing_since=since)
+            reason = f"every attempt failed since {since.isoformat(timespec='seconds')}"
+            self.disable(subscription, reason, failing_since=since, failing_percent=100)
+        elif now - since >= _FAILING_BEFORE_TOLD or percent > known.failing_percent:
+            self._change(subscription, failing_since=since, failing_percent=percent)
 
-    def disable(self, subscription: str, reason: str) -> None:
-        """For all workers, until somebody enables it."""
+    def disable(self, subscription: str, reason: str, **fields: datetime | int) -> None:
+        """For all workers, until somebody enables it. `fields` of the state change with it."""
         if not self.disabled(subscription):
             log.warning(
                 "endpoint %s is disabled: %s (`changecast endpoints enable %s` brings it back)",
@@ -88,7 +97,7 @@ class EndpointStates:
                 reason,
                 subscription,
             )
-            self._change(subscription, disabled_at=self._clock.now(), disabled_reason=reason)
+            self._change(subscription, disabled_at=self._clock.now(), disabled_reason=reason, **fields)
 
     async def run(self) -> None:
         """Writes what changed here, reads what changed elsewhere. Until cancelled."""
@@ -96,7 +105,7 @@ class EndpointStates:
             tasks.create_task(self._write_behind())
             tasks.create_task(self._follow())
 
-    def _change(self, subscription: str, **fields: datetime | str | None) -> None:
+    def _change(self, subscription: str, **fields: datetime | str | int | None) -> None:
         old = self._states[subscription]
         new = old.model_copy(update=fields)
         if new != old:
@@ -145,8 +154,14 @@ class EndpointStates:
         if known is not None and known.since < state.since:
             # two workers that met a new subscription at once: the earlier one holds, so that no event falls between
             state = state.model_copy(update={"since": known.since})
-        if known is not None and known.disabled_at is not None and state.disabled_at is None:
-            # enabled again: its failures are counted anew, or the first would disable it at once
+        if known is not None and _ended(known, state):
+            # its failures are counted anew, or the next would go on from the first of the last outage
             self._failing.pop(state.subscription, None)
         self._states[state.subscription] = state
         return state
+
+
+def _ended(before: EndpointState, after: EndpointState) -> bool:
+    """Whether an outage has ended in between: by a success at some worker, or because the endpoint was enabled again."""
+    failed, disabled = before.failing_since is not None, before.disabled_at is not None
+    return (failed and after.failing_since is None) or (disabled and after.disabled_at is None)

@@ -29,10 +29,20 @@ def lagging_topic(topics: Topics) -> Topic:
     return Topic(f"{topics.prefix}.lagging", topics.partitions, compacted=True)
 
 
+def told_topic(topics: Topics) -> Topic:
+    """`changecast.told`: what operators have been told of each endpoint; see `watch`."""
+    return Topic(f"{topics.prefix}.told", 1, compacted=True)
+
+
+def event_topics(topics: Topics) -> list[Topic]:
+    """What holds events for subscriptions."""
+    return [*(topics.changes(provider) for provider in PROVIDERS), topics.alerts]
+
+
 def every_topic(topics: Topics) -> Iterator[Topic]:
     """All that a sinks worker touches."""
-    yield from (topics.changes(provider) for provider in PROVIDERS)
-    yield from (topics.endpoints, topics.deliveries, topics.dead, lagging_topic(topics))
+    yield from event_topics(topics)
+    yield from (topics.endpoints, topics.deliveries, topics.dead, lagging_topic(topics), told_topic(topics))
     yield from retry_topics(topics).values()
 
 

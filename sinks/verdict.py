@@ -19,6 +19,9 @@ class Verdict:
 
 
 DELIVERED = Verdict(Outcome.DELIVERED)
+REFUSED, EXHAUSTED = "refused", "attempts-exhausted"
+GIVEN_UP = frozenset({REFUSED, EXHAUSTED})
+"""Reasons of those that had their last attempt; the others ended with their endpoint."""
 
 
 def judge(answer: Answer, attempts: int, policy: RetryPolicy, chance: float) -> Verdict:
@@ -28,6 +31,6 @@ def judge(answer: Answer, attempts: int, policy: RetryPolicy, chance: float) -> 
     if answer.meaning is Meaning.GONE:
         return Verdict(Outcome.DISABLED, reason="endpoint-gone")
     if answer.meaning is Meaning.REFUSED:
-        return Verdict(Outcome.DEAD, reason="refused")
+        return Verdict(Outcome.DEAD, reason=REFUSED)
     wait = policy.wait(attempts, chance, answer.retry_after)
-    return Verdict(Outcome.DEAD, reason="attempts-exhausted") if wait is None else Verdict(Outcome.RETRY, wait)
+    return Verdict(Outcome.DEAD, reason=EXHAUSTED) if wait is None else Verdict(Outcome.RETRY, wait)

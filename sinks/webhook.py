@@ -8,10 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from schemas.config import Subscription, Webhook
+from schemas.delivery import ErrorClass
 from schemas.event import CONTENT_TYPE
 from sinks import signing
 from sinks.answer import Answer, Meaning
-from sinks.bodies import NoBody, TooLarge, body_of, content_type_of
+from sinks.bodies import CloudEventInstead, NoBody, body_of, content_type_of
 from sinks.client import Client, plain_answer
 from sinks.event import Event
 
@@ -34,11 +35,11 @@ class WebhookSender:
         self._subscription = subscription.name
         self._url = webhook.url
         self._client = client
-        self._signers = [signing.signer(secret.get_secret_value()) for secret in webhook.secret]
+        self._signings = _signings(webhook)
         self._headers = _fixed_headers(webhook)
         self._body = body_of(webhook, max_body_bytes)
         is_template = webhook.format == "template"
-        self._thin_headers = {**self._headers, "content-type": CONTENT_TYPE} if is_template else self._headers
+        self._cloudevent_headers = {**self._headers, "content-type": CONTENT_TYPE} if is_template else self._headers
 
     def batch(self, waiting: int) -> int:  # noqa: ARG002
         return 1
@@ -49,12 +50,21 @@ class WebhookSender:
         headers = self._headers
         try:
             body = self._body(event)
-        except TooLarge as large:
-            body, headers = large.body, self._thin_headers
+        except CloudEventInstead as instead:
+            body, headers = instead.body, self._cloudevent_headers
         except NoBody as reason:
-            return Answer(Meaning.REFUSED, 0.0, error=str(reason))
-        signed = signing.headers(self._signers, message_id, int(time.time()), body)
+            return Answer(Meaning.REFUSED, 0.0, error=str(reason), error_class=ErrorClass.BODY)
+        signed = signing.headers(self._signings, message_id, int(time.time()), body)
         return plain_answer(await self._client.post(self._url, body, headers | signed))
+
+
+def _signings(webhook: Webhook) -> list[signing.Signing]:
+    """The secrets of today first: a receiver that knows both finds its match at once."""
+    current = [signing.Signing(signing.signer(secret.get_secret_value())) for secret in webhook.secret]
+    previous = [
+        signing.Signing(signing.signer(one.secret.get_secret_value()), one.until.timestamp()) for one in webhook.previous_secrets
+    ]
+    return current + previous
 
 
 def _fixed_headers(webhook: Webhook) -> dict[str, str]:

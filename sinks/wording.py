@@ -1,11 +1,12 @@
 """What people read about an event: the entity's name, and what changed. Pure, and the same in the terminal, in Slack and in records.
 
-All functions take the parsed change event as it stands in the topic.
+What is said of an event takes the parsed change event as it stands in the topic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 PROVIDERS = {"tmdb": "TMDB", "pbs": "PBS Media Manager", "tvdb": "TheTVDB"}
@@ -195,6 +196,16 @@ def _picture_path(value: Any) -> str | None:
     picture = next(iter(value.values())) if len(value) == 1 else value
     path = (picture.get("path") or picture.get("file_path")) if isinstance(picture, Mapping) else value.get("path")
     return path if isinstance(path, str) else None
+
+
+def length_words(length: timedelta) -> str:
+    """`2 d 12 h`, `3 h 5 min`, `12 s`."""
+    seconds = max(int(length / timedelta(seconds=1)), 0)
+    for unit, name, part, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= unit:
+            rest = seconds % unit // part
+            return f"{seconds // unit} {name}" + (f" {rest} {part_name}" if rest else "")
+    return f"{seconds} s"
 
 
 def _object_words(value: Mapping[str, Any]) -> str:

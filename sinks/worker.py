@@ -20,6 +20,7 @@ from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
 from schemas.config import Config
 from schemas.delivery import EndpointState
+from sinks.answer import Kind
 from sinks.client import Client
 from sinks.commits import Commits
 from sinks.directory import Directory
@@ -34,8 +35,9 @@ from sinks.senders import Rates, bounds_of, sender_of
 from sinks.settle import Settler
 from sinks.shard import Shard
 from sinks.states import EndpointStates
-from sinks.topics import PROVIDERS, every_topic, group_id
+from sinks.topics import event_topics, every_topic, group_id
 from sinks.trail import Trail
+from sinks.watch import WATCHING, Watch
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Worker:
         self._clock = clock
         self._random = random
         self._names = [subscription.name for subscription in config.subscriptions]
+        self._kinds: dict[str, Kind] = {one.name: "slack" if one.slack else "webhook" for one in config.subscriptions}
         self._directory = Directory(config.subscriptions, clock)
         self._pulse = Pulse(clock)
         self._busy: set[str] = set()
@@ -109,10 +112,9 @@ class Worker:
             await self._serve(stop, stack)
 
     def _make_endpoints(self, client: Client) -> None:
-        kinds = {one.name: "slack" if one.slack else "webhook" for one in self._config.subscriptions}
         policy = RetryPolicy.of(self._config.delivery)
         rates = Rates(self._clock)
-        self._settler = Settler(policy, self._journal, self._states, self._clock, self._random, kinds)
+        self._settler = Settler(policy, self._journal, self._states, self._clock, self._random, self._kinds)
         for subscription in self._config.subscriptions:
             endpoint = Endpoint(
                 subscription.name,
@@ -140,7 +142,7 @@ class Worker:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
         self._commits = Commits(consumer, lambda: list(owner.shards.values()), self._clock)
-        consumer.subscribe([self._cluster.topics.changes(provider).name for provider in PROVIDERS], listener=owner)
+        consumer.subscribe([topic.name for topic in event_topics(self._cluster.topics)], listener=owner)
         stack.push_async_callback(owner.close_at_once)
         stack.push_async_callback(consumer.stop)
         await consumer.start()
@@ -193,6 +195,14 @@ class Worker:
         trail = Trail(self._cluster, shard, self._directory, self._endpoints, self._clock)
         returns = Returns(self._cluster, shard, self._endpoints, self._settler.give_up, self._clock, self._random)
         self._shard_tasks[shard] = [self._watched(trail.run()), self._watched(returns.run())]
+        if shard.partition == WATCHING:
+            delivery = self._config.delivery
+            watch = Watch(
+                *(self._cluster, shard, self._states, self._kinds, self._clock),
+                every=delivery.alert_every,
+                disable_after=delivery.disable_after,
+            )
+            self._shard_tasks[shard].append(self._watched(watch.run()))
 
     async def _closing(self, shard: Shard) -> None:
         """The partition goes to another worker: what waits is dropped, what is in flight may end, what is settled is committed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 
 from changecast.sandbox.credentials import environment as sandbox_environment
 from changecast.sandbox.credentials import new_webhook_secret
-from schemas.config import Config, Loaded, read_config
+from schemas.config import Config, Loaded, Subscription, read_config
 
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
@@ -83,9 +84,19 @@ def _summary(loaded: Loaded) -> list[str]:
     elif not config.providers.configured():
         lines.append("                no provider is configured: `changecast up` watches the sandbox")
     for subscription in config.subscriptions:
-        kind = "webhook" if subscription.webhook is not None else "slack"
-        lines.append(f"  subscription  {subscription.name:<{width}}  to {kind}")
+        lines.append(f"  subscription  {subscription.name:<{width}}  {_what(subscription)}")
     return lines
+
+
+def _what(subscription: Subscription) -> str:
+    words = "to webhook" if subscription.webhook is not None else "to slack"
+    if subscription.alerts:
+        words += ", alerts only" if subscription.alerts_only else ", with alerts"
+    now = datetime.now(UTC)
+    if (webhook := subscription.webhook) is not None and any(one.until > now for one in webhook.previous_secrets):
+        until = max(one.until for one in webhook.previous_secrets).astimezone(UTC)
+        words += f", also signed with a previous secret until {until:%Y-%m-%d %H:%M} UTC"
+    return words
 
 
 def _reason(loaded: Loaded, provider: str) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from changecast.deliveries.endpoints import EndpointView
 from changecast.deliveries.tables import printable
+from sinks.wording import length_words
 
 _STYLES = {"ok": "green", "failing": "yellow", "disabled": "red"}
 
@@ -50,16 +51,8 @@ def _trouble(view: EndpointView, now: datetime, disable_after: timedelta) -> Ite
     elif state.failing_since is not None:
         left = max(state.failing_since + disable_after - now, timedelta())
         error = f": {printable(view.counts.last_error)}" if view.counts.last_error else ""
-        yield f"{view.name} has failed for {_duration(now - state.failing_since)}{error}. It is disabled in {_duration(left)}."
+        yield f"{view.name} has failed for {length_words(now - state.failing_since)}{error}. It is disabled in {length_words(left)}."
 
 
 def _number(count: int, style: str = "") -> Text:
     return Text(f"{count:,}", style=style if count else "dim")
-
-
-def _duration(length: timedelta) -> str:
-    minutes = max(int(length / timedelta(minutes=1)), 0)
-    days, hours = minutes // 1440, minutes // 60 % 24
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

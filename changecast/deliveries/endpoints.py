@@ -91,7 +91,8 @@ def disabled(state: EndpointState, now: datetime, reason: str) -> EndpointState:
 
 def enabled(state: EndpointState) -> EndpointState:
     """Its failures begin anew: one more must not disable it again."""
-    return state.model_copy(update={"disabled_at": None, "disabled_reason": None, "failing_since": None})
+    well = {"disabled_at": None, "disabled_reason": None, "failing_since": None, "failing_percent": 0}
+    return state.model_copy(update=well)
 
 
 async def write(cluster: Cluster, states: Iterable[EndpointState]) -> None:

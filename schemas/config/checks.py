@@ -1,11 +1,14 @@
-"""What no single value shows: names that occur twice, and filters that can match nothing (a warning: they are not wrong)."""
+"""What no single value shows: names that occur twice; and, as warnings, since they are not wrong, filters that can match nothing and
+secrets whose time is over."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from datetime import datetime
 
 from schemas.config.document import Path, Value
+from schemas.config.durations import parse_moment
 from schemas.config.fields import listed
 from schemas.urn import ENTITY_TYPES
 
@@ -42,6 +45,25 @@ def idle_filters(value: Value) -> Iterator[Finding]:
             for place, urn in _words(match, path, key):
                 if providers and urn.split(":", 1)[0] not in providers:
                     yield place, f"matches nothing: `provider` here is {', '.join(providers)} only"
+
+
+def ended_secrets(value: Value, now: datetime) -> Iterator[Finding]:
+    """Previous secrets that can be taken out: their time is over, or they are still the secret of today. Of a config that is good."""
+    for index, subscription in _subscriptions(value):
+        webhook = subscription.get("webhook")
+        previous = listed(webhook.get("previous_secrets")) if isinstance(webhook, dict) else None
+        if not isinstance(webhook, dict) or not isinstance(previous, list):
+            continue
+        is_list = isinstance(webhook["previous_secrets"], list)
+        current = listed(webhook.get("secret"))
+        for number, one in enumerate(previous):
+            path: Path = ("subscriptions", index, "webhook", "previous_secrets", *((number,) if is_list else ()))
+            if not isinstance(one, dict):
+                continue
+            if isinstance(current, list) and one.get("secret") in current:
+                yield (*path, "secret"), "this is a secret of today too: the new one goes into `secret`"
+            elif (until := parse_moment(one.get("until"))) <= now:
+                yield (*path, "until"), f"this secret signs no more since {until:%Y-%m-%d %H:%M %Z}: it can be taken out"
 
 
 def _words(match: dict[str, Value], path: Path, key: str) -> Iterator[tuple[Path, str]]:

@@ -60,11 +60,20 @@ def parse_since(value: object) -> timedelta | datetime:
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return parse_moment(value)
+    except ValueError:
+        raise ValueError("neither a duration nor a time: write 24h, or 2025-01-21T04:46:31Z") from None
+
+
+def parse_moment(value: object) -> datetime:
+    """A time (ISO 8601, UTC when it names no zone). Raises ValueError that shows the form."""
+    moment = value if isinstance(value, datetime) else None
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else moment
     except ValueError:
         moment = None
     if moment is None:
-        raise ValueError("neither a duration nor a time: write 24h, or 2025-01-21T04:46:31Z")
+        raise ValueError("not a time: write 2026-12-01, or 2026-12-01T18:00Z")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -87,3 +96,9 @@ Since = Annotated[
     WithJsonSchema({"type": "string", "examples": ["24h", "2025-01-21T04:46:31Z"]}),
 ]
 """Where a first start begins."""
+Moment = Annotated[
+    datetime,
+    BeforeValidator(parse_moment),
+    PlainSerializer(_format_since, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2026-12-01", "2026-12-01T18:00Z"]}),
+]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from schemas.config.checks import duplicate_names, idle_filters
+from schemas.config.checks import duplicate_names, ended_secrets, idle_filters
 from schemas.config.document import Document, read_document
 from schemas.config.environment import Substituted, names_in, substitute
 from schemas.config.explain import Explainer
@@ -52,7 +53,8 @@ def config_of(source: Source) -> Loaded:
         problems += _unless_told(list(explainer.problems(error)), problems)
     if problems or config is None:
         raise ConfigError(problems)
-    warnings = [explainer.at(place, message) for place, message in idle_filters(substituted.value)]
+    findings = [*idle_filters(substituted.value), *ended_secrets(substituted.value, datetime.now(UTC))]
+    warnings = [explainer.at(place, message) for place, message in findings]
     return Loaded(_anchored(config, source.path.absolute().parent), source.path, substituted.unset, warnings)
 
 

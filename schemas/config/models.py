@@ -6,9 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
-from schemas.config.durations import Duration, Period
+from schemas.config.durations import Duration, Moment, Period
 from schemas.config.expressions import compile_when
 from schemas.config.fields import (
     BaseUrl,
@@ -106,7 +114,7 @@ class Breaker(Section):
 
 
 class Delivery(Section):
-    """How every endpoint is called and called again."""
+    """How every endpoint is called and called again. `alert_every`: of one endpoint, no two alerts come closer together."""
 
     timeout: Period = timedelta(seconds=15)
     connect_timeout: Period = timedelta(seconds=5)
@@ -117,6 +125,7 @@ class Delivery(Section):
     max_body_bytes: Count = Field(default=256 * 1024, gt=0)
     queue: Count = Field(default=1000, ge=1)
     disable_after: Period = timedelta(days=5)
+    alert_every: Period = timedelta(hours=1)
     breaker: Breaker = Breaker()
 
 
@@ -139,12 +148,21 @@ class Match(Section):
         return [None] if value is None else value
 
 
+class PreviousSecret(Section):
+    """A secret that has been replaced, and signs along until its receiver has the new one: to `until`, and not after."""
+
+    secret: SigningSecret
+    until: Moment
+
+
 class Webhook(Section):
-    """`secret`: `whsec_…` or `whsk_…`; several sign side by side during a rotation. `format`: the CloudEvent; `thin`, ids and links
-    only; or `template`, a Jinja2 template over `event`. `content_type`: instead of the format's own."""
+    """`secret`: `whsec_…` or `whsk_…`; several sign side by side. `previous_secrets`: those that a rotation has replaced.
+    `format`: the CloudEvent; `thin`, ids and links only; or `template`, a Jinja2 template over `event`. `content_type`: instead of
+    the format's own."""
 
     url: Url
     secret: Annotated[list[SigningSecret], Many] = Field(min_length=1)
+    previous_secrets: Annotated[list[PreviousSecret], Many] = Field(default=[])
     headers: Headers = Field(default={})
     concurrency: Count = Field(default=8, ge=1, le=1000)
     rate: Number | None = Field(default=None, gt=0)
@@ -189,6 +207,9 @@ class Slack(Section):
 
 
 class Subscription(Section):
+    """`alerts`: it is told what is wrong with the other endpoints, beside what `match` and `when` let through; with neither of them,
+    it gets alerts and no changes."""
+
     name: Annotated[str, _NAME]
     match: Match = Match()
     when: Annotated[str, AfterValidator(lambda text: compile_when(text).text)] | None = None
@@ -203,6 +224,16 @@ class Subscription(Section):
         if "webhook" in info.data and (info.data["webhook"] is None) == (slack is None):
             raise Invalid("needs exactly one endpoint: webhook or slack")
         return slack
+
+    @property
+    def alerts_only(self) -> bool:
+        return self.alerts and self.when is None and "match" not in self.model_fields_set
+
+    @model_serializer(mode="wrap")
+    def _alerts_only_stays_so(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A `match` that is written matches something, even where it is all defaults."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key != "match"} if self.alerts_only else written
 
 
 class Config(Section):

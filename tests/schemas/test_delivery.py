@@ -6,7 +6,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from schemas.delivery import MAX_ANSWER_CHARS, Attempt, EndpointState, Outcome
+from schemas.delivery import MAX_ANSWER_BYTES, Attempt, EndpointState, Outcome
 
 AT = datetime(2025, 1, 21, 4, 46, 31, tzinfo=UTC)
 FIRST = {
@@ -27,7 +27,7 @@ def test_an_attempt_reads_back_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"attempt": 0}, {"kind": "email"}, {"outcome": "lost"}, {"answer": "x" * (MAX_ANSWER_CHARS + 1)}, {"more": 1}]
+    "wrong", [{"attempt": 0}, {"kind": "email"}, {"outcome": "lost"}, {"answer": "x" * (MAX_ANSWER_BYTES + 1)}, {"more": 1}]
 )
 def test_an_attempt_of_another_shape_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -8,8 +8,11 @@ import orjson
 import pytest
 from standardwebhooks import Webhook as Verifier
 
+from schemas.config import Delivery, Webhook
 from schemas.delivery import Outcome
 from schemas.event import CONTENT_TYPE, Change
+from sinks.bodies import CloudEventInstead, body_of
+from sinks.event import Event, read_event
 from tests.sinks.worlds import SECRET, World, change_event, config_of, receiving, until, until_async, webhook
 
 
@@ -42,6 +45,31 @@ async def test_each_format_is_signed_as_it_is_sent(world: World) -> None:
     assert orjson.loads(calls["/own"].body) == {"text": 'The "Kingsroad"'}
     assert calls["/own"].headers["content-type"] == "application/json"
     assert (words.body, words.headers["content-type"]) == (b"tmdb:episode:63057", "text/plain")
+
+
+def test_256_kib_are_sent_and_a_byte_more_goes_as_its_thin_form_which_says_so() -> None:
+    limit = 256 * 1024
+    assert Delivery().max_body_bytes == limit
+    body = body_of(Webhook.model_validate({"url": "https://x.example/", "secret": SECRET}), limit)
+    base = change_event(changes=[Change(key="overview", action="updated", after="")])
+    room = limit - len(base.to_json())
+
+    def of(size: int) -> Event:
+        change = Change(key="overview", action="updated", after="x" * size)
+        event = base.model_copy(update={"data": base.data.model_copy(update={"changes": [change]})})
+        return read_event(event.to_json())
+
+    assert body(of(room)) == of(room).value
+    assert len(of(room).value) == limit
+    with pytest.raises(CloudEventInstead) as caught:
+        body(of(room + 1))
+    slim = orjson.loads(caught.value.body)
+    assert slim["dataschema"] == "urn:changecast:schema:thin:1"
+    assert slim["data"]["thin"] == "the event has 262145 bytes, more than the 262144 that are sent"
+    assert (slim["id"], slim["subject"]) == (base.id, base.subject)
+    assert slim["data"]["changes"] == [
+        {"key": "overview", "action": "updated", "language": None, "country": None, "native_id": None}
+    ]
 
 
 async def test_a_template_that_makes_too_much_goes_as_the_thin_cloudevent(world: World) -> None:

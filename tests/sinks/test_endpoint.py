@@ -31,9 +31,21 @@ class Taking:
         return Answer(Meaning.DELIVERED, 1.0, 200)
 
 
-def delivery(number: int) -> Delivery:
+def delivery(number: int, held: str = "retry") -> Delivery:
     shard: Any = None  # the endpoint only hands it on
-    return Delivery("hook", read_event(change_event(number).to_json()), shard, "changes", number, "retry", number)
+    event = read_event(change_event(number, entity_id=str(number)).to_json())
+    return Delivery("hook", event, shard, "changes", number, held, number)
+
+
+def endpoint_to(sender: Taking, bounds: Bounds) -> Endpoint:
+    def failed(error: BaseException) -> None:
+        raise error
+
+    def ignore(*anything: object) -> None:
+        del anything
+
+    clock = SystemClock()
+    return Endpoint("hook", sender, bounds, clock, on_answer=ignore, on_error=failed, on_busy=ignore, pulse=Pulse(clock))
 
 
 async def test_what_is_offered_in_the_moment_in_which_the_last_task_ends_is_sent_too() -> None:
@@ -61,3 +73,47 @@ async def test_what_is_offered_in_the_moment_in_which_the_last_task_ends_is_sent
     endpoint.offer_retry(delivery(1))
     await until(lambda: len(sender.taken) == 3, 2)
     await endpoint.aclose()
+
+
+async def test_first_attempts_go_before_retries_of_which_one_in_sixteen_goes_all_the_same() -> None:
+    sender = Taking()
+    endpoint = endpoint_to(sender, Bounds(concurrency=1))
+    for number in range(100, 150):
+        assert endpoint.offer_retry(delivery(number))
+    for number in range(64):
+        endpoint.offer(delivery(number, held="changes"))
+    await until(lambda: len(sender.taken) == 114, 5)
+    await endpoint.aclose()
+    while_first_attempts_waited = sender.taken[: max(index for index, name in enumerate(sender.taken) if _number(name) < 64)]
+    retries = [name for name in while_first_attempts_waited if _number(name) >= 100]
+    assert len(retries) == len(while_first_attempts_waited) // 16
+    assert [_number(name) for name in sender.taken if _number(name) < 64] == list(range(64))
+
+
+def _number(name: str) -> int:
+    return int(name.rsplit("-", 1)[1])
+
+
+async def test_an_endpoint_takes_no_more_than_its_queue_holds_in_number_and_in_bytes() -> None:
+    endpoint = endpoint_to(Taking(), Bounds(queue=80, concurrency=1))
+    endpoint.hold()  # nothing leaves it
+    assert endpoint.room() == 0
+    endpoint = endpoint_to(Taking(), Bounds(queue=80, concurrency=1))
+    for number in range(60):
+        endpoint.offer(delivery(number, held="changes"))
+    assert endpoint.room() == 20
+    taken = [endpoint.offer_retry(delivery(number)) for number in range(20)]
+    assert taken == [True] * 10 + [False] * 10
+    large = delivery(1000, held="changes")
+    large.event.value += bytes(9 * 1024 * 1024)
+    endpoint.offer(large)
+    assert endpoint.room() == 0
+    await endpoint.aclose()
+
+
+async def test_what_waits_far_behind_is_kept_as_bytes_and_reads_the_same() -> None:
+    event = delivery(1).event
+    document, facts, name = event.document, event.facts, event.name
+    event.slim()
+    assert (event.document, event.facts, event.name) == (document, facts, name)
+    assert event.document is not document

@@ -101,3 +101,30 @@ def test_no_socket_is_made_for_a_refused_address() -> None:
         make((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80)))
     made = make((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("93.184.216.34", 80)))
     made.close()
+
+
+INSIDE = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "0.0.0.0/8"]
+inside = st.sampled_from(INSIDE).flatmap(lambda network: st.ip_addresses(v=4, network=network))
+
+
+def spellings(ip: ipaddress.IPv4Address) -> list[str]:
+    """What resolvers take for this address: besides the dotted form decimal, octal, hexadecimal and shortened ones."""
+    a, b, c, d = ip.packed
+    number = int(ip)
+    return [
+        *(str(ip), str(number), hex(number), hex(number).upper().replace("X", "x"), f"0{number:o}"),
+        *(f"{a}.{(b << 16) | (c << 8) | d}", f"{a}.{b}.{(c << 8) | d}", f"0x{a:x}.{b}.0{c:o}.{d}"),
+        *(str(form) for form in disguises(ip)),
+        f"::ffff:{ip}",
+    ]
+
+
+@given(inside)
+def test_however_an_address_inside_is_written_no_socket_is_made_for_it(ip: ipaddress.IPv4Address) -> None:
+    make = guarded_socket([])
+    for written in spellings(ip):
+        found = socket.getaddrinfo(written, 80, type=socket.SOCK_STREAM)
+        assert found
+        for info in found:
+            with pytest.raises(AddressRefused):
+                make(info)

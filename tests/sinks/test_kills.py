@@ -64,14 +64,8 @@ async def test_kills_with_deliveries_in_flight_lose_none_and_keep_the_order(worl
         }
         total, kills = 450, 2
         async with worker_process(world, config, tmp_path / "log"):
-            await world.publish(change_event(0, entity_id="first"))
             numbers = iter(range(1, total + 1))
-            for _ in range(40):
-                await world.publish(change_event(0, entity_id="first"))
-                if receiver.calls:
-                    break
-                await asyncio.sleep(0.25)
-            assert receiver.calls
+            await _publish_until_called(world, receiver.calls)
             await _publish(world, numbers, total // 3)
             await until(lambda: len(receiver.calls) > 60)
         for _ in range(kills - 1):
@@ -86,6 +80,16 @@ async def test_kills_with_deliveries_in_flight_lose_none_and_keep_the_order(worl
         assert _in_order(receiver.to(path)), path
         repeats = sum(Counter(call.id for call in receiver.to(path)).values()) - total
         assert repeats - len(failing) < COMMIT_WINDOW * kills
+
+
+async def _publish_until_called(world: World, calls: list[Call]) -> None:
+    """A subscription begins when its worker first starts, so what is published before that is not its own."""
+    for _ in range(160):
+        await world.publish(change_event(0, entity_id="first"))
+        if calls:
+            return
+        await asyncio.sleep(0.25)
+    raise AssertionError("no worker has delivered anything")
 
 
 def _events(calls: list[Call], path: str) -> int:
@@ -106,3 +110,25 @@ def _in_order(calls: list[Call]) -> bool:
 
 async def _publish(world: World, numbers: Any, count: int) -> None:
     await world.publish(*(change_event(number, entity_id=str(number % 17)) for number in itertools.islice(numbers, count)))
+
+
+async def test_a_kill_while_alerts_are_told_loses_none_and_writes_none_twice(world: World, tmp_path: Path) -> None:
+    async def answer(call: Call) -> int:
+        return 200 if call.path == "/ops" else 410
+
+    gone = [f"gone-{number}" for number in range(40)]
+    async with receiving(answer) as receiver:
+        config = {
+            "network": {"allow": ["127.0.0.0/8"]},
+            "subscriptions": [
+                *({"name": name, "webhook": {"url": f"{receiver.url}/{name}", "secret": SECRET}} for name in gone),
+                {"name": "ops", "alerts": True, "webhook": {"url": f"{receiver.url}/ops", "secret": SECRET, "concurrency": 1}},
+            ],
+        }
+        async with worker_process(world, config, tmp_path / "log"):
+            await _publish_until_called(world, receiver.calls)
+            await until(lambda: receiver.to("/ops"), 60)
+        async with worker_process(world, config, tmp_path / "log"):
+            await until(lambda: len({call.id for call in receiver.to("/ops")}) == len(gone), 60)
+    told = [json.loads(record.value)["data"]["subscription"] for record in await world.records(world.cluster.topics.alerts.name)]
+    assert sorted(told) == sorted(gone)

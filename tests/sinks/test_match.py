@@ -170,6 +170,28 @@ def test_only_candidates_reach_when_and_one_that_fails_is_no_match_and_counted()
     assert not directory.wants("broken", event_of(TITLE))
 
 
+def test_a_subscription_without_when_never_touches_cel() -> None:
+    """CEL can't take this event over: its numbers end at 64 bits. Only who asks CEL learns of that."""
+    document = orjson.loads(change_event(changes=[TITLE]).to_json())
+    document["data"]["changes"][0]["after"] = 2**70
+    event = Event(b"", document)
+    directory = Directory([subscription("plain"), subscription("asking", "event.id != ''")], ManualClock())
+    assert directory.wanting(event) == ["plain"]
+    assert directory.failed_whens == {"asking": 1}
+
+
+def test_a_when_that_fails_is_shown_to_the_operator_once_a_minute_with_the_count(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
+    directory = Directory([subscription("broken", "event.data.nowhere == 1")], clock)
+    for _ in range(50):
+        assert directory.wanting(event_of(TITLE)) == []
+    assert len(caplog.records) == 1
+    assert "`when` of broken failed on event-63057-1, which counts as no match (1 so far): " in caplog.text
+    clock.advance(61)
+    directory.wanting(event_of(TITLE))
+    assert "(51 so far)" in caplog.text
+
+
 @pytest.mark.parametrize(
     "value", [None, b"", b"{", b"[]", b'{"data": 1}', b'{"data": {}}', orjson.dumps({"id": "1", "subject": "s", "data": {}})]
 )

@@ -4,11 +4,13 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from sinks import signing
+from sinks.signing import Signing
 from tests.sinks.worlds import SECRET
 
 OTHER = "whsec_" + base64.b64encode(b"another secret of 32 bytes, here").decode()
@@ -19,18 +21,30 @@ NOW = int(datetime.now(UTC).timestamp())
 def test_a_stock_verifier_accepts_every_body(key: bytes, text: str) -> None:
     secret = "whsec_" + base64.b64encode(key).decode()
     body = text.encode("utf-8", "ignore")
-    made = signing.headers([signing.signer(secret)], "msg_1", int(datetime.now(UTC).timestamp()), body)
+    made = signing.headers([Signing(signing.signer(secret))], "msg_1", int(datetime.now(UTC).timestamp()), body)
     Webhook(secret).verify(body, made, json_parse=False)
 
 
 def test_several_secrets_sign_side_by_side_and_each_is_enough() -> None:
-    made = signing.headers([signing.signer(SECRET), signing.signer(OTHER)], "msg_1", NOW, b"{}")
+    made = signing.headers([Signing(signing.signer(SECRET)), Signing(signing.signer(OTHER))], "msg_1", NOW, b"{}")
     for secret in (SECRET, OTHER):
         Webhook(secret).verify(b"{}", made)
 
 
+def test_a_secret_that_has_been_replaced_signs_along_until_its_time_and_no_longer() -> None:
+    rotating = [Signing(signing.signer(SECRET)), Signing(signing.signer(OTHER), until=NOW + 60.0)]
+    before = signing.headers(rotating, "msg_1", NOW, b"{}")
+    for secret in (SECRET, OTHER):
+        Webhook(secret).verify(b"{}", before)
+    after = signing.headers(rotating, "msg_1", NOW + 60, b"{}")
+    assert len(after["webhook-signature"].split()) == 1
+    Webhook(SECRET).verify(b"{}", after)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(OTHER).verify(b"{}", after)
+
+
 def test_a_changed_body_id_or_secret_is_not_accepted() -> None:
-    made = signing.headers([signing.signer(SECRET)], "msg_1", NOW, b"{}")
+    made = signing.headers([Signing(signing.signer(SECRET))], "msg_1", NOW, b"{}")
     for body, headers, secret in ((b"[]", made, SECRET), (b"{}", {**made, "webhook-id": "msg_2"}, SECRET), (b"{}", made, OTHER)):
         with pytest.raises(WebhookVerificationError):
             Webhook(secret).verify(body, headers)
@@ -51,11 +65,11 @@ def test_a_secret_that_cannot_sign_is_refused_without_being_shown(secret: str) -
 
 
 def test_an_ed25519_secret_signs_as_v1a() -> None:
-    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
     seed = bytes(range(32))
-    public = ed25519.Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key()
     for key in (seed, seed + public.public_bytes_raw()):
-        made = signing.headers([signing.signer("whsk_" + base64.b64encode(key).decode())], "msg_1", NOW, b"{}")
+        secret = "whsk_" + base64.b64encode(key).decode()
+        made = signing.headers([Signing(signing.signer(secret))], "msg_1", NOW, b"{}")
         version, signature = made["webhook-signature"].split(",")
         assert version == "v1a"
         public.verify(base64.b64decode(signature), f"msg_1.{NOW}.{{}}".encode())

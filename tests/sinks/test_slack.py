@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from changecast.sandbox.slack_limits import block_problems
-from schemas.delivery import Outcome
+from schemas.config import Network
+from schemas.delivery import ErrorClass, Outcome
 from sinks.answer import Meaning
 from sinks.client import Reply
 from sinks.slack import answer_of
@@ -49,9 +50,12 @@ def test_answers_of_an_incoming_webhook(status: int, body: str, meaning: Meaning
         (200, {"ok": False, "error": "internal_error"}, Meaning.FAILED),
         (200, {}, Meaning.FAILED),
         (503, {}, Meaning.FAILED),
+        (200, [], Meaning.FAILED),
+        (429, {"ok": False, "error": "ratelimited"}, Meaning.FAILED),
+        (403, {"ok": False, "error": "org_login_required"}, Meaning.GONE),
     ],
 )
-def test_answers_of_the_api(status: int, document: dict[str, Any], meaning: Meaning) -> None:
+def test_answers_of_the_api(status: int, document: Any, meaning: Meaning) -> None:
     assert answer_of(Reply(1, status, {}, orjson.dumps(document)), is_api=True).meaning is meaning
 
 
@@ -99,6 +103,36 @@ async def test_a_429_is_obeyed_and_the_message_comes_later(world: World) -> None
         assert receiver.calls[1].at - refused[0] >= 2.9
 
 
+async def test_subscriptions_of_one_channel_share_its_message_a_second(world: World) -> None:
+    async def accept(call: Call) -> web.Response:
+        return web.Response(text="ok")
+
+    async with receiving(accept) as receiver:
+        config = config_of(*({**slack(receiver.url), "name": name} for name in ("one", "two", "three")))
+        async with world.working(config):
+            await world.publish(change_event())
+            await until(lambda: len(receiver.calls) == 3)
+    # each for itself, all three would come at once
+    assert receiver.calls[2].at - receiver.calls[0].at >= 1.5
+
+
+async def test_slack_is_reached_through_the_address_guard(world: World) -> None:
+    async with receiving() as receiver:
+        config = config_of(slack(receiver.url), retry_schedule=[])
+        config = config.model_copy(update={"network": Network()})
+        async with world.working(config):
+            await world.publish(change_event())
+            await until_async(lambda: _dead(world))
+    assert receiver.calls == []
+    (attempt,) = await world.attempts()
+    assert attempt.error_class is ErrorClass.ADDRESS_REFUSED
+    assert "secret" not in str(attempt.error)
+
+
+async def _dead(world: World) -> bool:
+    return any(attempt.outcome is Outcome.DEAD for attempt in await world.attempts())
+
+
 async def test_an_archived_channel_disables_the_endpoint(world: World) -> None:
     async def archived(call: Call) -> web.Response:
         return web.Response(status=410, text="channel_is_archived")
@@ -136,3 +170,45 @@ async def test_a_bot_posts_to_its_channel_with_its_token(world: World) -> None:
     (call,) = receiver.calls
     assert (call.path, call.headers["authorization"]) == ("/api/chat.postMessage", "Bearer xoxb-1")
     assert orjson.loads(call.body)["channel"] == "C1"
+
+
+def bot(url: str) -> dict[str, Any]:
+    return {"name": "newsroom", "slack": {"token": "xoxb-hunter2", "channel": "C1", "api_url": f"{url}/api"}}
+
+
+@pytest.mark.parametrize("word", ["not_in_channel", "token_revoked", "missing_scope"])
+async def test_what_only_people_can_mend_disables_a_bots_endpoint_although_the_status_is_200(world: World, word: str) -> None:
+    async def refuse(call: Call) -> web.Response:
+        return web.json_response({"ok": False, "error": word})
+
+    async with receiving(refuse) as receiver, world.working(config_of(bot(receiver.url))):
+        await world.publish(change_event())
+        await until_async(lambda: _state_says(world, f"Slack says {word}".encode()))
+        await until_async(lambda: _ended(world))
+    (attempt,) = await world.attempts()
+    assert (attempt.outcome, attempt.error_class, attempt.status_code) == (Outcome.DISABLED, ErrorClass.SLACK, 200)
+    assert len(receiver.calls) == 1
+
+
+async def _ended(world: World) -> bool:
+    return bool(await world.attempts())
+
+
+async def test_what_passes_is_tried_again_and_what_slack_cannot_show_goes_as_plain_text_by_bot_too(world: World) -> None:
+    async def moody(call: Call) -> web.Response:
+        if len(receiver.calls) == 1:
+            return web.json_response({"ok": False, "error": "internal_error"})
+        if len(receiver.calls) == 2:
+            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "2"})
+        if "blocks" in orjson.loads(call.body):
+            return web.json_response({"ok": False, "error": "invalid_blocks"})
+        return web.json_response({"ok": True})
+
+    async with receiving(moody) as receiver, world.working(config_of(bot(receiver.url))):
+        await world.publish(change_event())
+        await until_async(lambda: _delivered(world, 1))
+    assert len(receiver.calls) == 4
+    assert receiver.calls[2].at - receiver.calls[1].at >= 1.95
+    assert "blocks" not in orjson.loads(receiver.calls[3].body)
+    assert [attempt.error for attempt in await world.attempts()] == ["Slack says internal_error", "Slack says ratelimited", None]
+    assert all(b"hunter2" not in record.value for record in await world.records(world.cluster.topics.deliveries.name))

@@ -62,3 +62,34 @@ async def test_one_success_begins_the_five_days_anew(world: World) -> None:
         states.failed("hook")
         assert not states.disabled("hook")
         assert states.state("hook").failing_since is None
+
+
+async def test_a_success_at_one_worker_ends_the_outage_for_all(world: World) -> None:
+    clock = ManualClock()
+    async with states_of(world, clock) as here, states_of(world, clock) as there:
+        here.failed("hook")
+        clock.advance(3 * 86400)
+        here.failed("hook")
+        await until(lambda: there.state("hook").failing_percent == 50)
+        there.succeeded("hook")
+        await until(lambda: here.state("hook").failing_since is None)
+        clock.advance(3 * 86400)
+        here.failed("hook")
+        assert not here.disabled("hook")
+
+
+async def test_the_workers_agree_on_the_first_failure_and_write_it_once(world: World) -> None:
+    clock = ManualClock()
+    async with states_of(world, clock) as here, states_of(world, clock) as there:
+        here.failed("hook")
+        clock.advance(30)
+        there.failed("hook")
+        clock.advance(61)
+        there.failed("hook")
+        await until(lambda: here.state("hook").failing_since is not None)
+        here.failed("hook")
+        began = here.state("hook").failing_since
+        await until(lambda: there.state("hook").failing_since == began)
+        there.failed("hook")
+        here.failed("hook")
+        assert there.state("hook").failing_since == here.state("hook").failing_since == began

@@ -44,6 +44,41 @@ def test_check_says_who_is_polled_and_who_is_told(path: Path, capsys: pytest.Cap
     assert output.err.startswith("warning: changecast.yaml:7:53: subscriptions[1].match.entity: not one of the usual")
 
 
+ROTATING = """\
+providers: {}
+subscriptions:
+  - name: hook
+    webhook:
+      url: https://example.org
+      secret: "${SANDBOX_WEBHOOK_SECRET}"
+      previous_secrets:
+        - {secret: whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0, until: 2099-12-01T18:00Z}
+        - {secret: whsec_b2xkIG9sb2xkIG9sb2xkIG9sb2xkIG9sb2xkIG9s, until: 2025-12-01}
+  - {name: ops, alerts: true, slack: {webhook_url: "https://example.org/hunter2"}}
+  - {name: both, alerts: true, match: {provider: pbs}, slack: {webhook_url: "https://example.org/hunter3"}}
+"""
+
+
+def test_check_tells_of_rotations_and_of_alerts_and_show_keeps_alerts_only(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.write_text(ROTATING)
+    assert run(["config", "check"]) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines()[2:] == [
+        "  subscription  hook  to webhook, also signed with a previous secret until 2099-12-01 18:00 UTC",
+        "  subscription  ops   to slack, alerts only",
+        "  subscription  both  to slack, with alerts",
+    ]
+    assert "this secret signs no more since 2025-12-01 00:00 UTC: it can be taken out" in output.err
+    assert "whsec_" not in output.err
+    assert run(["config", "show"]) == 0
+    shown = YAML(typ="safe", pure=True).load(capsys.readouterr().out)["subscriptions"]
+    assert "match" not in shown[1]
+    assert shown[2]["match"]["provider"] == ["pbs"]
+    assert shown[0]["webhook"]["previous_secrets"][0] == {"secret": "**********", "until": "2099-12-01T18:00:00Z"}
+
+
 def test_check_of_a_wrong_config_ends_with_78(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text("kafka: {partitions: 0}")
     assert run(["config", "check", "-c", str(path)]) == 78
@@ -69,7 +104,9 @@ def test_show_fills_in_the_defaults_and_masks_the_secrets(path: Path, capsys: py
     assert "hunter2" not in output
 
 
-@pytest.mark.parametrize(("arguments", "name"), [([], "ChangeEvent"), (["change"], "ChangeEvent"), (["config"], "Config")])
+@pytest.mark.parametrize(
+    ("arguments", "name"), [([], "ChangeEvent"), (["change"], "ChangeEvent"), (["config"], "Config"), (["alert"], "AlertEvent")]
+)
 def test_schema_prints_the_json_schema(arguments: list[str], name: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(["schema", *arguments]) == 0
     assert orjson.loads(capsysbinary.readouterr().out)["title"] == name

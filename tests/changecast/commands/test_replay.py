@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -36,6 +38,33 @@ async def test_a_replay_delivers_again_what_matches_with_the_same_ids(world: Wor
             again = receiver.calls[13:]
             assert len({call.id for call in again}) == 12
             assert {call.id for call in again} < before
+
+
+async def test_a_replay_takes_what_was_published_from_since_on_and_before_until(world: World, tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        operator = Operator(world, tmp_path, hook("hook", receiver.url))
+        moments = []
+        for number in range(3):
+            await world.publish(change_event(number, entity_id=str(number)))
+            (newest,) = sorted(
+                (record.timestamp for record in await world.records(world.cluster.topics.changes("tmdb").name)), reverse=True
+            )[:1]
+            moments.append(newest)
+            await until(lambda: time.time() * 1000 > moments[-1] + 20)
+        span = ("--since", utc(moments[1]), "--until", utc(moments[2]))
+        dry = await operator.types("replay", "--subscription", "hook", *span, "--dry-run")
+        assert "1 of 1 events match." in dry.output, dry.output
+        result = await operator.types("replay", "--subscription", "hook", *span)
+        assert "1 handed to the sinks" in result.output
+        async with world.working(config_of(webhook("hook", receiver.url))):
+            await until(lambda: receiver.calls)
+            await world.publish(change_event(9))
+            await until(lambda: len(receiver.calls) == 2)
+    assert [orjson.loads(call.body)["id"] for call in receiver.calls] == ["event-1-1", "event-63057-9"]
+
+
+def utc(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 async def test_a_replay_when_no_worker_runs_waits_for_one(world: World, tmp_path: Path) -> None:

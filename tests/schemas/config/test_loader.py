@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from schemas.config import Config, ConfigError, load_config, read_config
 from schemas.config.models import Slack, Subscription
-from tests.schemas.config.samples import SECRET, load, write
+from tests.schemas.config.samples import SECRET, errors, load, write
 
 EXAMPLE = Path(__file__).parents[3] / "changecast.example.yaml"
 SANDBOX = {
@@ -134,6 +134,60 @@ def test_several_secrets_sign_side_by_side(tmp_path: Path) -> None:
     webhook = load(tmp_path, text).subscriptions[0].webhook
     assert webhook is not None
     assert [secret.get_secret_value() for secret in webhook.secret] == [SECRET, ed25519]
+
+
+OLD = "whsec_" + "b2xkIG9s" * 4
+
+
+def rotating(previous: str) -> str:
+    return f"subscriptions: [{{name: a, webhook: {{url: 'http://x', secret: {SECRET}, previous_secrets: {previous}}}}}]"
+
+
+@pytest.mark.parametrize("written", ["2099-12-01", "2099-12-01T00:00Z", "2099-12-01T01:00+01:00", "'2099-12-01 00:00:00'"])
+@pytest.mark.parametrize("form", ["{secret: SECRET, until: TIME}", "[{secret: SECRET, until: TIME}]"])
+def test_a_previous_secret_has_a_time_until_which_it_signs(tmp_path: Path, written: str, form: str) -> None:
+    text = rotating(form.replace("SECRET", OLD).replace("TIME", written))
+    loaded = read_config(write(tmp_path, text), environ={})
+    webhook = loaded.config.subscriptions[0].webhook
+    assert webhook is not None
+    (previous,) = webhook.previous_secrets
+    assert (previous.secret.get_secret_value(), previous.until) == (OLD, datetime(2099, 12, 1, tzinfo=UTC))
+    assert loaded.warnings == []
+
+
+def test_a_previous_secret_whose_time_is_over_or_that_is_todays_is_a_warning(tmp_path: Path) -> None:
+    text = rotating(f"[{{secret: {OLD}, until: 2025-12-01}}, {{secret: {SECRET}, until: 2099-12-01}}]")
+    warnings = read_config(write(tmp_path, text), environ={}).warnings
+    assert [each.message for each in warnings] == [
+        "this secret signs no more since 2025-12-01 00:00 UTC: it can be taken out",
+        "this is a secret of today too: the new one goes into `secret`",
+    ]
+    assert warnings[0].path == "subscriptions[0].webhook.previous_secrets[0].until"
+    assert not any(secret in each.render() for each in warnings for secret in (OLD, SECRET))
+
+
+@pytest.mark.parametrize("until", ["soon", "24h", "5", "null"])
+def test_a_previous_secret_without_a_time_is_refused(tmp_path: Path, until: str) -> None:
+    (error,) = errors(tmp_path, rotating(f"{{secret: {OLD}, until: {until}}}"))
+    assert "subscriptions[0].webhook.previous_secrets" in error
+    assert "until" in error
+
+
+def test_alerts_without_a_filter_are_alerts_only(tmp_path: Path) -> None:
+    text = f"""subscriptions:
+  - {{name: a, alerts: true, webhook: &hook {{url: 'http://x', secret: {SECRET}}}}}
+  - {{name: b, alerts: true, match: , webhook: *hook}}
+  - {{name: c, alerts: true, match: {{}}, webhook: *hook}}
+  - {{name: d, alerts: true, when: 'event.id != ""', webhook: *hook}}
+  - {{name: e, webhook: *hook}}
+"""
+    config = load(tmp_path, text)
+    assert [one.name for one in config.subscriptions if one.alerts_only] == ["a", "b"]
+    # what is written out means the same when it is read
+    hook = {"webhook": {"url": "http://x", "secret": SECRET}}
+    dumped = [one.model_dump(exclude={"webhook"}, by_alias=True, exclude_none=True) | hook for one in config.subscriptions]
+    again = Config.model_validate({"subscriptions": dumped})
+    assert [one.name for one in again.subscriptions if one.alerts_only] == ["a", "b"]
 
 
 def test_slack_takes_an_incoming_webhook_or_a_bot_token() -> None:

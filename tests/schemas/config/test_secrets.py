@@ -27,6 +27,8 @@ PLACES = [
     "subscriptions: [{name: a, webhook: {url: x, secret: [SECRET, SECRET]}}]",
     "subscriptions: [{name: a, webhook: {url: x, secret: {a: SECRET}}}]",
     "subscriptions: [{name: a, webhook: {url: x, secret:SECRET}}]",
+    "subscriptions: [{name: a, webhook: {url: x, previous_secrets: {secret: SECRET, until: soon}}}]",
+    "subscriptions: [{name: a, webhook: {url: x, previous_secrets: [{secret: [SECRET], until: 2026-12-01}, SECRET]}}]",
     "subscriptions: [{name: a, webhook: {url: x, headers: {Authorization: Bearer SECRET}}}]",
     "subscriptions: [{name: a, webhook: {url: 'ftp://user:SECRET@example.org'}}]",
     "subscriptions: [{name: a, webhook: SECRET}]",
