@@ -50,6 +50,11 @@ class RateLimit:
         """Send nothing for so long: the provider asked for it."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
 
+    @property
+    def paused_s(self) -> float:
+        """Seconds for which still nothing is sent."""
+        return max(self._paused_until - self._clock.monotonic(), 0.0)
+
     async def acquire(self) -> None:
         """Wait until one more request may be sent."""
         async with self._turn:  # hands itself on in the order of asking, also when who waits is cancelled

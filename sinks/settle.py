@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import timedelta
 from random import Random
 
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 
 class Settler:
+    """`outcomes`: how many attempts of each subscription had each outcome."""
+
     def __init__(
         self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, str]
     ) -> None:
@@ -30,6 +33,7 @@ class Settler:
         self._clock = clock
         self._random = random
         self._kinds = kinds
+        self.outcomes: Counter[tuple[str, Outcome]] = Counter()
 
     def settle(self, delivery: Delivery, answer: Answer) -> None:
         """An attempt has ended."""
@@ -82,6 +86,7 @@ class Settler:
 
     def _record(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict) -> None:
         """The fields of schemas.delivery.Attempt, written without it: the model would take as long as matching does."""
+        self.outcomes[delivery.subscription, verdict.outcome] += 1
         event, now = delivery.event, self._clock.now()
         self._journal.write(
             delivery.subscription,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 from producers.interface import Fetched, Provider
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from schemas.event import ObservedEvent
+from schemas.event import ObservedEvent, Status
 from streams.deadlimit import DeadCount
 from streams.dedupe import Mark, first_sightings
 from streams.enrich import Sighting, covered, enriched
@@ -32,8 +31,8 @@ from streams.pending import Pending, Waiting, from_record
 from streams.reading import Answer, EntityReader, Failed
 from streams.records import Records, kept
 from streams.snapshots import State
-from streams.statistics import Statistics
-from streams.sweep import Sweep
+from streams.statistics import Counts, Statistics
+from streams.sweep import Sweep, Sweeping
 from streams.tables import StateTable, Write
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,6 @@ log = logging.getLogger(__name__)
 MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
 BATCH_BUDGET = timedelta(seconds=2)
-SWEEP_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,7 @@ class _Cycle:
     others: list[Record] = field(default_factory=list)
     marks: dict[str, Write] = field(default_factory=dict)
     snapshots: list[Write] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
 
 
 class Pipeline:
@@ -82,7 +81,7 @@ class Pipeline:
         self._wake = asyncio.Event()
         self._stream_time = 0
         self._sweep = Sweep(place.seen, partition, f"{self._name}:".encode(), place.dedupe_window)
-        self._swept_at = time.monotonic()
+        self._sweeping = Sweeping(self._sweep)
 
     @property
     def full(self) -> bool:
@@ -101,6 +100,7 @@ class Pipeline:
     async def start(self, wake: asyncio.Event) -> None:
         """Take up what the partition's last owner deferred."""
         self._wake = wake
+        self._sweeping.start(wake)
         records: dict[bytes, bytes] = {}
         async for record in read_to_end(self._place.cluster, self._records.deferred, [self._partition]):
             if record.value is None:
@@ -125,6 +125,7 @@ class Pipeline:
                 self._wake.set()
 
     async def stop(self) -> None:
+        self._sweeping.stop()
         readings = [waiting.reading for waiting in self._pending if waiting.reading is not None]
         for reading in readings:
             reading.cancel()
@@ -135,7 +136,9 @@ class Pipeline:
         for key, (value, error) in self._unreadable.items():
             cycle.others += [self._records.dead(key, value, None, "bad-event", error), Record(self._records.deferred, key, None)]
         self._unreadable = {}
-        fresh = first_sightings(self._parse(events, cycle), lambda key: self._place.seen.look_up(self._partition, key))
+        sightings = self._parse(events, cycle)
+        fresh = first_sightings(sightings, lambda key: self._place.seen.look_up(self._partition, key))
+        cycle.counts.events, cycle.counts.repeats = len(events), len(sightings) - len(fresh)
         mark = Mark(self._stream_time).pack()
         cycle.marks = {sighting.id: Write(sighting.id.encode(), mark) for sighting in fresh}
         touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
@@ -148,15 +151,11 @@ class Pipeline:
             cycle.others += [self._records.defer(sighting) for sighting in waiting.defer()]
             waiting.let_go_of_state()
         self._place.dead.check()
-        marks = [*cycle.marks.values(), *self._sweep_now_and_then()]
+        marks = [*cycle.marks.values(), *self._sweeping.step(self._stream_time, grown=bool(cycle.marks))]
         records = [record for _, record in sorted(cycle.changes, key=lambda change: change[0])]
-        return Outcome(records + cycle.others, [(self._place.seen, marks), (self._place.snapshots, cycle.snapshots)])
-
-    def _sweep_now_and_then(self) -> list[Write]:
-        if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
-            return []
-        self._swept_at = time.monotonic()
-        return self._sweep.step(self._stream_time)
+        records += cycle.others
+        cycle.counts.dead = sum(self._records.is_dead(record) for record in records)
+        return Outcome(records, [(self._place.seen, marks), (self._place.snapshots, cycle.snapshots)], cycle.counts)
 
     def _parse(self, events: Sequence[Any], cycle: _Cycle) -> list[Sighting]:
         sightings = []
@@ -237,10 +236,12 @@ class Pipeline:
         answer = _answer(waiting.reading) if waiting.reading is not None else None
         changes, snapshot = published
         taken, deferred = self._pending.take(waiting, len(changes))
-        for sighting, record in zip(taken, changes, strict=True):
+        for sighting, (record, status) in zip(taken, changes, strict=True):
             if self._records.is_dead(record):
                 # not published, so that putting it back is no repeat; its mark may be older than this cycle
                 cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
+            else:
+                cycle.counts.published[status] += 1
             cycle.changes.append((sighting.offset, record))
         cycle.others += self._records.undefer(taken[:deferred])
         if snapshot is not None:
@@ -248,7 +249,7 @@ class Pipeline:
         if waiting.sightings:
             self._ask(waiting, was_readable=isinstance(answer, Fetched))
 
-    def _published(self, waiting: Waiting) -> tuple[list[Record], Write | None] | None:
+    def _published(self, waiting: Waiting) -> tuple[list[tuple[Record, Status]], Write | None] | None:
         """The records of the entity's first events, as many as can be told of now, and its snapshot. None: no answer yet."""
         provider = self._place.provider
         if waiting.reading is None:
@@ -263,7 +264,10 @@ class Pipeline:
             result = enriched(provider, taken, self._before(waiting), answer)
         else:
             return None
-        changes = [self._records.change(sighting, change) for sighting, change in zip(taken, result.events, strict=True)]
+        changes = [
+            (self._records.change(sighting, change), change.data.enrichment.status)
+            for sighting, change in zip(taken, result.events, strict=True)
+        ]
         return changes, kept(result.snapshot)
 
     def _bury(self, waiting: Waiting, error: str, cycle: _Cycle) -> None:

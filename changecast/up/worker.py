@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from changecast.up.plan import config_of_worker
+from changecast.up.ports import with_metrics_at
 from runtime.kafka import Cluster
 from runtime.logs import secrets_of, set_up
 from schemas.config import Config
@@ -25,12 +26,13 @@ KAFKA_WAIT_S = 120.0
 Run = Callable[[Config, Cluster, asyncio.Event], Awaitable[None]]
 
 
-def run_worker(part: str, path: Path | None, *, verbose: bool = False) -> None:
-    """Run `<part>.worker.run` until SIGTERM or SIGINT. ConfigError and whatever ends the part are passed on."""
+def run_worker(part: str, path: Path | None, *, metrics_port: int | None = None, verbose: bool = False) -> None:
+    """Run `<part>.worker.run` until SIGTERM or SIGINT, with its metrics at this port instead of the config's. ConfigError and
+    whatever ends the part are passed on."""
     set_up(logging.DEBUG if verbose else logging.INFO)
     config = config_of_worker(path)
     set_up(logging.DEBUG if verbose else logging.INFO, secrets_of(config))
-    asyncio.run(_run(part, config))
+    asyncio.run(_run(part, config if metrics_port is None else with_metrics_at(config, metrics_port)))
 
 
 async def _run(part: str, config: Config) -> None:
