@@ -84,7 +84,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
 
 def _why(error: OSError) -> str:
     """Without asyncio's words around it; a name that can't be resolved has none of the system's numbers."""
-    return os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+    return os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error.strerror or error)
 
 
 def _address(host: str, port: int) -> str:
