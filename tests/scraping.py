@@ -43,6 +43,15 @@ async def scrape(url: str) -> Scraped:
         return parsed(await response.text())
 
 
+async def is_served(url: str) -> bool:
+    """Whether anybody listens there yet."""
+    try:
+        await health(url)
+    except aiohttp.ClientConnectorError:
+        return False
+    return True
+
+
 def parsed(text: str) -> Scraped:
     families = list(text_string_to_metric_families(text))
     described = {f"{family.name}_total" if family.type == "counter" else family.name: family.documentation for family in families}
