@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -49,6 +51,24 @@ async def is_served(url: str) -> bool:
         await health(url)
     except aiohttp.ClientConnectorError:
         return False
+    return True
+
+
+def free_port(in_a_row: int = 1) -> int:
+    """The first of so many ports in a row that nobody has, below those that connections are given: one that is free now may be the
+    near end of somebody's connection a moment later."""
+    while True:
+        first = random.randrange(20_000, 32_000)
+        if all(_is_free(port) for port in range(first, first + in_a_row)):
+            return first
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
     return True
 
 

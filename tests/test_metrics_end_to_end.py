@@ -22,7 +22,7 @@ from schemas.config import Config, load_config
 from schemas.event import ChangeEvent
 from sinks.topics import retry_topics
 from tests.producers.worlds import PROVIDERS, changecast, until
-from tests.scraping import Scraped, address, health, scrape
+from tests.scraping import Scraped, address, free_port, health, scrape
 from tests.sinks.worlds import SECRET, receiving
 
 PARTS = ("producers", "streams", "sinks")
@@ -49,9 +49,7 @@ class World:
 
 def written(path: Path, sandbox: Sandbox, cluster: Cluster, gone: str) -> Config:
     """A config that polls once, and whose subscriptions fare differently."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}/hook?token=hush-hush"
+    nobody = f"http://127.0.0.1:{free_port()}/hook?token=hush-hush"
     settings = {"interval": "1h", "settle": "0s"}
     webhook = {"url": f"{sandbox.url}/webhook", "secret": sandbox.webhook_secret}
     document = {
@@ -244,10 +242,9 @@ async def test_a_port_that_is_taken_is_told_and_taken_once_it_is_free(bootstrap_
         "kafka": {"bootstrap_servers": bootstrap_servers, "topic_prefix": topic_prefix, "partitions": 2},
         "providers": {},
     }
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", 0))
+    port, taken = free_port(), socket.socket()
+    taken.bind(("127.0.0.1", port))
     taken.listen()
-    port = taken.getsockname()[1]
     (tmp_path / "changecast.yaml").write_bytes(orjson.dumps({**config, "metrics": {"port": port}}))
     async with changecast("worker", "sinks", "-c", str(tmp_path / "changecast.yaml")) as worker:
         await until(worker.said(f"no metrics: 127.0.0.1:{port} can't be listened on (Address already in use)"), 60)

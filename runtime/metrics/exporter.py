@@ -1,7 +1,7 @@
 """A worker's metrics at `http://host:port/metrics`, in the form that Prometheus reads, and whether it is at work at `/healthz`.
 
 The worker's own loop answers and reads its own state, so nothing is locked or copied for it while nobody asks, and an answer shows that
-the loop turns. Only the writing out of the page goes to a thread: with a thousand subscriptions it takes a tenth of a second.
+the loop turns. Only the writing out of the page goes to a thread: with a thousand subscriptions it takes some tenths of a second.
 """
 
 from __future__ import annotations

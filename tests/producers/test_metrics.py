@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import AsyncExitStack
 
 from changecast.sandbox import Fault, Sandbox
@@ -10,14 +9,12 @@ from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas.config import Config, Metrics
 from tests.producers.worlds import config_for, until, working
-from tests.scraping import is_served, scrape
+from tests.scraping import free_port, is_served, scrape
 
 
 def shown(config: Config) -> tuple[Config, str]:
     """The config with a metrics port, and where that is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return config.model_copy(update={"metrics": Metrics(port=port)}), f"http://127.0.0.1:{port}"
 
 

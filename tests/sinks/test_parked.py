@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from runtime.kafka import Cluster
@@ -11,7 +10,7 @@ from sinks.parcel import Parcel
 from sinks.shard import Shard
 from sinks.topics import retry_topics
 from sinks.tracker import Position
-from tests.scraping import scrape
+from tests.scraping import free_port, scrape
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
 
 TOPICS = Cluster.at("127.0.0.1:1").topics
@@ -64,9 +63,7 @@ async def test_the_retries_that_a_worker_leaves_behind_are_the_next_ones(world: 
     async def moody(call: Call) -> int:
         return 500 if failing else 200
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
 
     async def parked(count: int) -> bool:
