@@ -9,7 +9,7 @@ from random import Random
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from producers.interface import BrokenItem, Feed, Page
-from producers.report import FeedReport
+from producers.report import KAFKA, FeedReport
 from producers.spending import SPENDING
 from producers.writer import FeedWriter
 from runtime.backoff import Backoff
@@ -69,6 +69,7 @@ class FeedPoller:
             except (KafkaError, ConnectionError) as error:
                 # the page in doubt is read again: the cursor tells whether its transaction came through
                 kafka_failures += 1
+                self.report.errors[KAFKA] += 1
                 delay = _KAFKA_AWAY.delay(kafka_failures, self._random)
                 log.warning("%s: Kafka: %s; going on from the last cursor in %.1f s", self.name, error, delay)
                 await self._clock.sleep(delay)
@@ -94,6 +95,7 @@ class FeedPoller:
             self.report.failed(problem, delay)
         except BadResponse as problem:
             await writer.bury(BrokenItem("bad-response", str(problem), problem.body))
+            self.report.broken += 1
             delay = self._backoff()
             log.warning("%s: %s; polled again in %.0f s", self.name, problem, delay)
             self.report.failed(problem, delay)
@@ -111,6 +113,7 @@ class FeedPoller:
         before = self.report.events
         async for page in self._pages(writer):
             self.report.events += await writer.write(page)
+            self.report.broken += len(page.broken)
             self.report.cursor = writer.cursor
         if written := self.report.events - before:
             log.info("%s: %d new changes", self.name, written)

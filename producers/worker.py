@@ -8,6 +8,7 @@ import logging
 from producers.board import StatusBoard
 from producers.leadership import Leadership
 from producers.lending import Lending, polling_rate
+from producers.metrics import ProducersMetrics
 from producers.poller import FeedPoller
 from producers.registry import REGISTRY
 from producers.report import FeedReport
@@ -15,6 +16,7 @@ from producers.spending import CountedRateLimit
 from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.logs import secrets_of
+from runtime.metrics import exporting
 from runtime.topics import ensure_topics
 from schemas.config import Config
 
@@ -23,20 +25,30 @@ log = logging.getLogger(__name__)
 
 async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
     """Poll until `stop` is set. Raises what ended the polling; the supervisor starts the worker again."""
+    metrics = ProducersMetrics(SystemClock())
+    async with exporting(config.metrics, metrics):
+        await _run(config, cluster, stop, metrics)
+
+
+async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: ProducersMetrics) -> None:
     names = list(config.providers.configured())
     await ensure_topics(cluster, [*cluster.topics.common(), *(t for name in names for t in cluster.topics.of_provider(name))])
     if not names:
+        metrics.joined = True
         log.warning("no provider is configured: nothing is polled")
         await stop.wait()
         return
     async with Leadership(cluster) as leadership:
+        metrics.joined = True
         while not stop.is_set():
             await _first(stop, leadership.gained)
             if not stop.is_set():
-                await _poll_while_leading(config, cluster, stop, leadership)
+                await _poll_while_leading(config, cluster, stop, leadership, metrics)
 
 
-async def _poll_while_leading(config: Config, cluster: Cluster, stop: asyncio.Event, leadership: Leadership) -> None:
+async def _poll_while_leading(
+    config: Config, cluster: Cluster, stop: asyncio.Event, leadership: Leadership, metrics: ProducersMetrics
+) -> None:
     clock = SystemClock()
     rates = {
         # polling's share of the provider's request budget
@@ -50,9 +62,10 @@ async def _poll_while_leading(config: Config, cluster: Cluster, stop: asyncio.Ev
         for provider in providers
         for feed in provider.feeds
     ]
-    board.reports = [poller.report for poller in pollers]
+    board.reports = metrics.reports = [poller.report for poller in pollers]
     lending = Lending(cluster, rates, board.changed)
     board.lent_to = lending.lent_to
+    metrics.rates = rates
     try:
         await lending.begin()
         async with asyncio.TaskGroup() as group:
@@ -65,6 +78,7 @@ async def _poll_while_leading(config: Config, cluster: Cluster, stop: asyncio.Ev
         if stop.is_set():
             await board.stopped()
     finally:
+        metrics.reports, metrics.rates = (), {}
         for provider in providers:
             await provider.aclose()
 

@@ -1,1 +1,1 @@
-"""What producers, streams and sinks stand on: Kafka connections, HTTP to providers, the clock, logging."""
+"""What producers, streams and sinks stand on: Kafka connections, HTTP to providers, the clock, logging, metrics."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import httpx
@@ -22,6 +22,7 @@ from httpx_aiohttp import AiohttpTransport
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.rate import RateLimit
+from schemas.config import Provider
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,29 @@ class ProviderHttp:
             auth=auth,
             timeout=timeout_s,
             follow_redirects=False,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        settings: Provider,
+        rate: RateLimit,
+        *,
+        attempts: int,
+        clock: Clock,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> Self:
+        """For a provider's section of the config."""
+        return cls(
+            settings.base_url,
+            rate=rate,
+            timeout_s=settings.timeout.total_seconds(),
+            max_body_bytes=settings.max_body_bytes,
+            headers=headers,
+            auth=auth,
+            attempts=attempts,
+            clock=clock,
         )
 
     async def aclose(self) -> None:

@@ -59,6 +59,11 @@ class RateLimit:
         """Send nothing for so long: the provider asked for it."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
 
+    @property
+    def paused_s(self) -> float:
+        """Seconds for which still nothing is sent."""
+        return max(self._paused_until - self._clock.monotonic(), 0.0)
+
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
         """Wait until one more request may be sent. It is on its way until the block ends, or longer when that fails."""

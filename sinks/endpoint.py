@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from runtime.clock import Clock
+from runtime.metrics import Histogram
 from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
@@ -65,6 +66,7 @@ class Endpoint:
         self.disabled = False
         self.since_ms = 0
         self.last_answer_at = clock.monotonic()
+        self.seconds = Histogram()
         self._clock = clock
         self._on_answer = on_answer
         self._on_error = on_error
@@ -283,6 +285,7 @@ class Endpoint:
             self._sending.difference_update(picked)
             self._quiet.set()
         now = self.last_answer_at = self._clock.monotonic()
+        self.seconds.observe(answer.ms / 1000)
         self.breaker.record(answer.meaning is Meaning.FAILED, now)
         if self._rate is not None and answer.retry_after is not None:
             self._rate.pause(answer.retry_after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -28,7 +29,8 @@ _STUCK_S = 1.0
 
 
 class Feed:
-    """`shards`: those owned, by partition number. `busy`: the endpoints that have work."""
+    """`shards`: those owned, by partition number. `busy`: the endpoints that have work. `taken`: records read, by topic;
+    `handing_over`: some of them are in hand."""
 
     def __init__(
         self,
@@ -45,6 +47,8 @@ class Feed:
         self._endpoints = endpoints
         self._busy = busy
         self._clock = clock
+        self.taken: Counter[str] = Counter()
+        self.handing_over = False
         self._oldest_since = min((endpoint.since_ms for endpoint in endpoints.values()), default=sys.maxsize)
 
     async def run(self) -> None:
@@ -53,6 +57,9 @@ class Feed:
             batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
             # a rebalance may give this number to another shard while we wait for room: records belong to the one they were read for
             owned = [(self._shards.get(tp.partition), records) for tp, records in batches.items()]
+            for tp, records in batches.items():
+                self.taken[tp.topic] += len(records)
+            self.handing_over = bool(batches)
             began = self._clock.monotonic()
             for shard, records in owned:
                 for record in records:
@@ -62,6 +69,7 @@ class Feed:
                     if self._clock.monotonic() - began > TURN_S:
                         await self._clock.sleep(0)
                         began = self._clock.monotonic()
+            self.handing_over = False
 
     async def _hand_over(self, shard: Shard, record: ConsumerRecord) -> None:
         topic, offset = record.topic, record.offset

@@ -18,10 +18,13 @@ from sinks.tracker import Position, decode
 
 log = logging.getLogger(__name__)
 
+_Offsets = dict[TopicPartition, int]
+
 
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """`begins`: subscriptions that began before they were first seen, and when, in Unix milliseconds. `opened(shard)` and
-    `closing(shard)` are told of each; `failed(error)` when one can't be opened."""
+    """`joined`: the group has told it its partitions, which may be none. `begins`: subscriptions that began before they were first
+    seen, and when, in Unix milliseconds. `opened(shard)` and `closing(shard)` are told of each; `failed(error)` when one can't be
+    opened."""
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         failed: Callable[[BaseException], None],
     ) -> None:
         self.shards: dict[int, Shard] = {}
+        self.joined = False
         self.consumer: AIOKafkaConsumer | None = None
         self._cluster = cluster
         self._subscriptions = list(subscriptions)
@@ -50,6 +54,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         numbers = sorted({partition.partition for partition in assigned})
         try:
             await asyncio.gather(*(self._open(number) for number in numbers))
+            self.joined = True
         except (KafkaError, OSError) as error:
             self._failed(error)
 
@@ -73,8 +78,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         producer = self._cluster.transactional_producer(transactional_id(topics, number))
         try:
             await producer.start()
-            restored = await self._restored(number)
-            shard = Shard(topics, number, producer, restored)
+            restored, inherited = await self._restored(number)
+            shard = Shard(topics, number, producer, restored, inherited)
             name = lagging_topic(topics).name
             cursors = {record.key: record.value async for record in read_to_end(self._cluster, name, [number])}
             shard.restore_lags([(key, value) for key, value in cursors.items() if value is not None], self._subscriptions)
@@ -95,12 +100,13 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             for partition, found in (await self.consumer.offsets_for_times(partitions)).items():
                 shard.begin(name, partition.topic, found.offset if found is not None else shard.restored[partition.topic].offset)
 
-    async def _restored(self, number: int) -> dict[str, Position]:
+    async def _restored(self, number: int) -> tuple[dict[str, Position], dict[str, int]]:
+        """Where each topic goes on, and where it ends."""
         topics = self._cluster.topics
         names = [topic.name for topic in event_topics(topics)]
         names += [topic.name for topic in retry_topics(topics).values()]
         partitions = [TopicPartition(name, number) for name in names]
-        begins = await self._beginnings(partitions)
+        begins, ends = await self._bounds(partitions)
         committed = await committed_offsets(self._cluster, group_id(topics), partitions)
         positions = {}
         for partition in partitions:
@@ -109,17 +115,20 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
                 positions[partition.topic] = Position(begins[partition], begins[partition])
             else:
                 positions[partition.topic] = decode(commit.offset, commit.metadata)
-        return positions
+        return positions, {partition.topic: end for partition, end in ends.items()}
 
-    async def _beginnings(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Asked of a consumer that knows all these topics: the group's would ask for each retry topic's metadata by itself, and wait a
+    async def _bounds(self, partitions: list[TopicPartition]) -> tuple[_Offsets, _Offsets]:
+        """Where the partitions begin, and where they end.
+
+        Asked of a consumer that knows all these topics: the group's would ask for each retry topic's metadata by itself, and wait a
         tenth of a second between two questions."""
         consumer = self._cluster.consumer(group_id=None)
         await consumer.start()
         try:
             consumer.assign(partitions)
             consumer.pause(*partitions)
-            offsets: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
-            return offsets
+            begins: _Offsets = await consumer.beginning_offsets(partitions)
+            ends: _Offsets = await consumer.end_offsets(partitions)
+            return begins, ends
         finally:
             await consumer.stop()

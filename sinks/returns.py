@@ -114,7 +114,7 @@ class Returns:
             )
             tracker.passed(record.offset)
             return
-        tracker.passed(record.offset, [parcel.subscription])
+        self._shard.found(parcel, record.topic, record.offset)
         self._counts[record.topic] += 1
         self._bytes[record.topic] += len(parcel.value)
         heapq.heappush(self._heap, _Waiting(parcel.ready, next(self._numbers), record.topic, record.offset, parcel))

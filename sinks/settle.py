@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from random import Random
 
 from runtime.clock import Clock
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 
 class Settler:
+    """`outcomes`: how many attempts of each subscription had each outcome."""
+
     def __init__(
         self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, Kind]
     ) -> None:
@@ -30,31 +33,31 @@ class Settler:
         self._clock = clock
         self._random = random
         self._kinds = kinds
+        self.outcomes: Counter[tuple[str, Outcome]] = Counter()
 
     def settle(self, delivery: Delivery, answer: Answer) -> None:
         """An attempt has ended."""
-        attempts = delivery.attempts + 1
+        attempts, now = delivery.attempts + 1, self._clock.now()
         verdict = judge(answer, attempts, self._policy, self._random.random())
         if verdict.outcome is Outcome.DELIVERED:
             self._states.succeeded(delivery.subscription)
         elif verdict.outcome is Outcome.RETRY:
             self._states.failed(delivery.subscription)
         if not delivery.shard.closed:
-            self._carry_out(delivery, answer, attempts, verdict)
-        self._record(delivery, answer, attempts, verdict)
+            self._carry_out(delivery, answer, attempts, verdict, now)
+        self._record(delivery, answer, attempts, verdict, now)
         if verdict.outcome is Outcome.DISABLED:
             self._states.disable(delivery.subscription, answer.error or "the endpoint has ended")
 
-    def _carry_out(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict) -> None:
+    def _carry_out(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict, now: datetime) -> None:
         shard = delivery.shard
         if verdict.outcome is Outcome.RETRY:
-            now = self._clock.now().timestamp()
-            due = now + verdict.wait
+            due = now.timestamp() + verdict.wait
             shard.park(
                 Parcel(
                     delivery.subscription, delivery.event.value, attempts, due, delivery.topic, shard.partition, delivery.offset
                 ),
-                now,
+                now.timestamp(),
             )
         elif verdict.outcome is not Outcome.DELIVERED:
             error = answer.error or "refused"
@@ -77,12 +80,14 @@ class Settler:
         error = f"the endpoint is disabled: {state.disabled_reason}"
         answer = Answer(meaning=Meaning.GONE, ms=0.0, error=error, error_class=ErrorClass.DISABLED)
         verdict = Verdict(Outcome.DISABLED, reason="endpoint-disabled")
-        self._carry_out(delivery, answer, delivery.attempts, verdict)
-        self._record(delivery, answer, max(delivery.attempts, 1), verdict)
+        now = self._clock.now()
+        self._carry_out(delivery, answer, delivery.attempts, verdict, now)
+        self._record(delivery, answer, max(delivery.attempts, 1), verdict, now)
 
-    def _record(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict) -> None:
+    def _record(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict, now: datetime) -> None:
         """The fields of schemas.delivery.Attempt, written without it: the model would take as long as matching does."""
-        event, now = delivery.event, self._clock.now()
+        self.outcomes[delivery.subscription, verdict.outcome] += 1
+        event = delivery.event
         self._journal.write(
             delivery.subscription,
             {

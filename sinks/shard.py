@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -55,9 +56,17 @@ class Step:
 
 class Shard:
     """`leaving`: nothing more is read for it. `closed`: nothing more is written. `commons` and `retries`: trackers by topic.
-    `restored`: what an earlier owner had settled, by topic."""
+    `restored`: what an earlier owner had settled, by topic. `inherited`: where the topics ended when it let go. `parked`: the retries
+    known to be waiting or on their way, by subscription."""
 
-    def __init__(self, topics: Topics, partition: int, producer: AIOKafkaProducer, restored: dict[str, Position]) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        partition: int,
+        producer: AIOKafkaProducer,
+        restored: dict[str, Position],
+        inherited: Mapping[str, int] | None = None,
+    ) -> None:
         self.partition = partition
         self.restored = restored
         self.leaving = False
@@ -66,6 +75,8 @@ class Shard:
         self.commons = {name: Tracker(at.offset) for name, at in restored.items() if name not in retry_names}
         self.retries = {name: Tracker(at.offset) for name, at in restored.items() if name in retry_names}
         self.lags: dict[tuple[str, str], Lag] = {}
+        self.parked: Counter[str] = Counter()
+        self._inherited = inherited or {}
         self._begun: set[tuple[str, str]] = set()
         self._kept: set[str] = set()
         self._topics = topics
@@ -132,7 +143,7 @@ class Shard:
     def settle(self, topic: str, offset: int, subscription: str) -> None:
         """A delivery has ended. What it is held by, the common stream, a cursor or a retry, is found here."""
         if (retry := self.retries.get(topic)) is not None:
-            retry.settle(offset, subscription)
+            self.parked[subscription] -= retry.settle(offset, subscription)
             return
         self.commons[topic].settle(offset, subscription)
         if (lag := self.lags.get((subscription, topic))) is not None:
@@ -141,8 +152,17 @@ class Shard:
 
     def park(self, parcel: Parcel, now: float) -> None:
         """A delivery is due later: into the retry topic of the longest delay that is not too long."""
+        if parcel.attempts:
+            self.parked[parcel.subscription] += 1
         delay, placed = parcel.placed(now)
         self._outs.append(Out(self._retry_names[delay], placed.subscription.encode(), placed.value, placed.headers()))
+
+    def found(self, parcel: Parcel, topic: str, offset: int) -> None:
+        """A retry has been read from its topic. It counts as parked from here on, unless this shard has written and counted it: what an
+        operator wants sent again, with no attempts behind it, was written elsewhere."""
+        self.retries[topic].passed(offset, [parcel.subscription])
+        if not parcel.attempts or offset < self._inherited.get(topic, 0):
+            self.parked[parcel.subscription] += 1
 
     def bury(
         self,

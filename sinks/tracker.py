@@ -71,16 +71,17 @@ class Tracker:
             self._open[offset] = who
             self._all[offset] = max(matched, len(who))
 
-    def settle(self, offset: int, subscription: str) -> None:
-        """One delivery has ended, or is durable elsewhere. Settling twice is harmless."""
+    def settle(self, offset: int, subscription: str) -> bool:
+        """One delivery has ended, or is durable elsewhere. Settling twice is harmless. Whether it was open."""
         who = self._open.get(offset)
-        if who is None:
-            return
-        who.discard(subscription)
+        if who is None or subscription not in who:
+            return False
+        who.remove(subscription)
         self._changes += 1
         if not who:
             del self._open[offset]
             del self._all[offset]
+        return True
 
     def open_of(self, subscription: str) -> list[int]:
         return [offset for offset, who in self._open.items() if subscription in who]

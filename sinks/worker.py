@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.kafka import Cluster
+from runtime.metrics import exporting
 from runtime.topics import ensure_topics
 from schemas.config import Config
 from schemas.delivery import EndpointState
@@ -27,6 +28,7 @@ from sinks.directory import Directory
 from sinks.endpoint import Endpoint
 from sinks.feed import Feed
 from sinks.journal import BATCH_BYTES, Journal
+from sinks.metrics import Engine, SinksMetrics
 from sinks.ownership import Ownership
 from sinks.pulse import Pulse
 from sinks.retry import RetryPolicy
@@ -57,12 +59,18 @@ _HELD_BACK_S = 10.0
 async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
     """Until `stop` is set. Trouble with Kafka starts it again from what is committed. Raises signing.BadSecret at once."""
     _calm_collector()
+    metrics = SinksMetrics(cluster.topics, SystemClock())
+    async with exporting(config.metrics, metrics):
+        await _live_on(config, cluster, stop, metrics)
+
+
+async def _live_on(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: SinksMetrics) -> None:
     clock, random = SystemClock(), Random()
     attempt = 0
     while not stop.is_set():
         began = clock.monotonic()
         try:
-            await Worker(config, cluster, clock, random).run(stop)
+            await Worker(config, cluster, clock, random, metrics).run(stop)
         except* (KafkaError, ConnectionError) as group:
             attempt = 1 if clock.monotonic() - began > 60 else attempt + 1
             delay = Backoff(1.0, 15.0).delay(attempt, random)
@@ -83,11 +91,12 @@ def _calm_collector() -> None:
 class Worker:
     """One life of the worker: it ends by `stop`, or by the first error."""
 
-    def __init__(self, config: Config, cluster: Cluster, clock: Clock, random: Random) -> None:
+    def __init__(self, config: Config, cluster: Cluster, clock: Clock, random: Random, metrics: SinksMetrics) -> None:
         self._config = config
         self._cluster = cluster
         self._clock = clock
         self._random = random
+        self._metrics = metrics
         self._names = [subscription.name for subscription in config.subscriptions]
         self._kinds: dict[str, Kind] = {one.name: "slack" if one.slack else "webhook" for one in config.subscriptions}
         self._directory = Directory(config.subscriptions, clock)
@@ -147,6 +156,7 @@ class Worker:
         stack.push_async_callback(consumer.stop)
         await consumer.start()
         feed = Feed(consumer, owner.shards, self._directory, self._endpoints, self._busy, self._clock)
+        self._metrics.engine = Engine(consumer, owner, feed, self._endpoints, self._settler, self._directory, self._journal)
         background = [
             self._watched(feed.run()),
             self._watched(self._commits.run()),
@@ -161,6 +171,7 @@ class Worker:
                 task.cancel()
             await self._finish(owner)
         finally:
+            self._metrics.engine = None
             tasks = background + [task for tasks in self._shard_tasks.values() for task in tasks]
             for task in tasks:
                 task.cancel()

@@ -18,6 +18,7 @@ from faust.transport.drivers import aiokafka as faust_kafka
 from faust.types import TP
 
 from runtime.kafka import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
+from runtime.offsets import records_behind
 from runtime.topics import ensure_topics
 from streams.deadlimit import TooManyDead
 from streams.lane import Lane
@@ -61,7 +62,8 @@ class _Fetching:
 
 
 class StreamsApp:
-    """Owns the Faust app and its lanes. `failed` is set to what ended a lane: the worker then ends at once."""
+    """Owns the Faust app and its lanes. `failed` is set to what ended a lane: the worker then ends at once. `joined`: the group has
+    told it its partitions, which may be none."""
 
     def __init__(self, cluster: Cluster, data_dir: Path, providers: list[str]) -> None:
         """`data_dir` holds this worker's local stores, and no other's."""
@@ -74,6 +76,7 @@ class StreamsApp:
         self._owned: set[TP] = set()
         self._lanes: dict[TP, tuple[Lane, asyncio.Task[None]]] = {}
         self._stopping = False
+        self.joined = False
         self.faust = _App(self.group, **self._settings(data_dir))
         self.seen = {provider: StateTable(cluster, provider, "seen", data_dir / "state") for provider in providers}
         self.snapshots = {provider: StateTable(cluster, provider, "snapshots", data_dir / "state") for provider in providers}
@@ -82,7 +85,7 @@ class StreamsApp:
             self._agent(provider)
         self.faust.on_partitions_revoked.connect(self._let_go, weak=False)  # type: ignore[arg-type]
         self.faust.on_partitions_assigned.connect(self._assigned, weak=False)  # type: ignore[arg-type]
-        self.faust.on_rebalance_complete.connect(self._recovered, weak=False)  # type: ignore[arg-type]
+        self.faust.on_rebalance_complete.connect(self._open_lanes, weak=False)  # type: ignore[arg-type]
 
     async def start(self) -> None:
         await ensure_topics(self._cluster, [table.changelog for table in (*self.seen.values(), *self.snapshots.values())])
@@ -107,10 +110,27 @@ class StreamsApp:
     def statistics(self) -> dict[str, list[Statistics]]:
         """Of every partition at work, by provider."""
         found: dict[str, list[Statistics]] = {}
-        for tp, (lane, _) in self._lanes.items():
-            if lane.running:
-                found.setdefault(self._of_topic[tp.topic], []).append(lane.work.statistics())
+        for tp, lane in self.lanes().items():
+            found.setdefault(self.provider_of(tp), []).append(lane.work.statistics())
         return found
+
+    def lanes(self) -> dict[TopicPartition, Lane]:
+        """The lanes that are at work, or were until they stopped."""
+        return {TopicPartition(*tp): lane for tp, (lane, _) in self._lanes.items() if lane.running}
+
+    def provider_of(self, tp: TopicPartition) -> str:
+        return self._of_topic[tp.topic]
+
+    def stopped(self, tp: TopicPartition) -> bool:
+        """Whether the lane has ended, and what comes waits in its topic."""
+        return self._ended(TP(*tp))
+
+    async def lag(self, tp: TopicPartition) -> int | None:
+        """Records behind the committed offset (see `records_behind`); None where the partition has just gone."""
+        lane = self.lanes().get(tp)
+        if lane is None:
+            return None
+        return await records_behind(self.faust.consumer, tp, lane.next_offset, busy=lane.busy or self.stopped(tp))
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset of every partition in work."""
@@ -179,8 +199,10 @@ class StreamsApp:
         for topic, provider in self._of_topic.items():
             self.on_owned(provider, sum(tp.topic == topic for tp in self._owned))
 
-    async def _recovered(self, _app: Any, *_: Any, **__: Any) -> None:
-        """The tables stand as the changelogs do: deferred events can go on, even where no new ones come."""
+    async def _open_lanes(self, _app: Any, *_: Any, **__: Any) -> None:
+        """The partitions are ours: each gets its lane, which recovers its own state, and takes up what was deferred even where no
+        new events come."""
+        self.joined = True
         for tp in self._owned if not self._stopping else ():
             self._lane(tp)
 

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
 
+from runtime.metrics import Histogram
 from streams.output import Record, TransactionalOutput
+from streams.statistics import Counts
 from streams.tables import StateTable, Write
 
 log = logging.getLogger(__name__)
@@ -36,10 +38,11 @@ STOP_S = 5.0
 
 @dataclass
 class Outcome:
-    """What a cycle publishes, and what it writes into each table."""
+    """What a cycle publishes, and what it writes into each table. `counts` hold once it is committed."""
 
     records: list[Record] = field(default_factory=list)
     writes: list[tuple[StateTable, list[Write]]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
 
     def __bool__(self) -> bool:
         return bool(self.records) or any(writes for _, writes in self.writes)
@@ -70,7 +73,9 @@ class Flow(Protocol):
 
 
 class Lane:
-    """Batches and publishes the events of one input partition. Whatever it raises ends the worker (see `worker.py`)."""
+    """Batches and publishes the events of one input partition. Whatever it raises ends the worker (see `worker.py`).
+
+    `counts` and `transactions` (their seconds) are since its start. `busy`: events are in hand that are not committed yet."""
 
     def __init__(self, partition: int, output: TransactionalOutput, tables: Sequence[StateTable], work: Work, flow: Flow) -> None:
         self._partition = partition
@@ -83,6 +88,14 @@ class Lane:
         self._held_back = False
         self._begun = False
         self.running = False
+        self.busy = False
+        self.counts = Counts()
+        self.transactions = Histogram()
+
+    @property
+    def next_offset(self) -> int:
+        """The next offset to be committed, whatever the lane does."""
+        return self._output.next_offset
 
     @property
     def position(self) -> int | None:
@@ -92,6 +105,7 @@ class Lane:
     def add(self, event: Any, stream: Any) -> None:
         """Take an event in. Never waits: one lane that is behind must not hold up the others that share its stream."""
         self._waiting.append((event, stream))
+        self.busy = True
         self._wake.set()
         if len(self._waiting) >= MAX_WAITING and not self._held_back:
             self._held_back = True
@@ -107,6 +121,7 @@ class Lane:
             await self._gather()
             self._wake.clear()
             await self._cycle(self._take())
+            self.busy = bool(self._waiting)
             if self._waiting and not self.work.full:
                 self._wake.set()
 
@@ -150,7 +165,10 @@ class Lane:
             written = [
                 Record(table.changelog.name, write.key, write.value) for table, writes in outcome.writes for write in writes
             ]
+            began = time.monotonic()
             ends = await self._output.commit([*written, *outcome.records], events[-1].message.offset + 1 if events else None)
+            self.transactions.observe(time.monotonic() - began)
+            self.counts.add(outcome.counts)
             for table, writes in outcome.writes:
                 if writes:
                     table.apply(self._partition, writes, ends[table.changelog.name])

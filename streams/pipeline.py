@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from producers.interface import Fetched, Provider
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from schemas.event import ObservedEvent
+from schemas.event import ObservedEvent, Status
 from streams import raw
 from streams.deadlimit import DeadCount
 from streams.dedupe import Mark, first_sightings
@@ -33,8 +33,8 @@ from streams.pending import Pending, Waiting, from_record
 from streams.reading import Answer, EntityReader, Failed
 from streams.records import Records, kept
 from streams.snapshots import State
-from streams.statistics import Statistics
-from streams.sweep import Sweep
+from streams.statistics import Counts, Statistics
+from streams.sweep import Sweep, Sweeping
 from streams.tables import StateTable, Write
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,6 @@ MAX_PENDING = 10_000
 BATCH_BUDGET = timedelta(seconds=2)
 STRAGGLERS_S = 0.25
 """What can be published waits no longer than this for the next answer: one slow entity costs the others of its batch little."""
-SWEEP_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ class _Cycle:
     others: list[Record] = field(default_factory=list)
     marks: dict[str, Write] = field(default_factory=dict)
     snapshots: list[Write] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
 
 
 class Pipeline:
@@ -85,7 +85,7 @@ class Pipeline:
         self._wake = asyncio.Event()
         self._stream_time = 0
         self._sweep = Sweep(place.seen, partition, f"{self._name}:".encode(), place.dedupe_window)
-        self._swept_at = time.monotonic()
+        self._sweeping = Sweeping(self._sweep)
 
     @property
     def full(self) -> bool:
@@ -104,6 +104,7 @@ class Pipeline:
     async def start(self, wake: asyncio.Event) -> None:
         """Take up what the partition's last owner deferred."""
         self._wake = wake
+        self._sweeping.start(wake)
         records: dict[bytes, bytes] = {}
         async for record in read_to_end(self._place.cluster, self._records.deferred, [self._partition]):
             if record.value is None:
@@ -128,6 +129,7 @@ class Pipeline:
                 self._wake.set()
 
     async def stop(self) -> None:
+        self._sweeping.stop()
         readings = [waiting.reading for waiting in self._pending if waiting.reading is not None]
         for reading in readings:
             reading.cancel()
@@ -141,6 +143,7 @@ class Pipeline:
         parsed = self._parse(events, cycle)
         fresh = first_sightings(parsed, lambda key: self._place.seen.look_up(self._partition, key))
         self._place.dead.count_good(len(parsed) - len(fresh))
+        cycle.counts.events, cycle.counts.repeats = len(events), len(parsed) - len(fresh)
         cycle.marks = {sighting.id: Write(sighting.id.encode(), self._mark(sighting.event).pack()) for sighting in fresh}
         touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
         await self._answers(touched.values())
@@ -152,15 +155,11 @@ class Pipeline:
             cycle.others += [self._records.defer(sighting) for sighting in waiting.defer()]
             waiting.let_go_of_state()
         self._place.dead.check()
-        marks = [*cycle.marks.values(), *self._sweep_now_and_then()]
+        marks = [*cycle.marks.values(), *self._sweeping.step(self._stream_time, grown=bool(cycle.marks))]
         records = [record for _, record in sorted(cycle.changes, key=lambda change: change[0])]
-        return Outcome(records + cycle.others, [(self._place.seen, marks), (self._place.snapshots, cycle.snapshots)])
-
-    def _sweep_now_and_then(self) -> list[Write]:
-        if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
-            return []
-        self._swept_at = time.monotonic()
-        return self._sweep.step(self._stream_time)
+        records += cycle.others
+        cycle.counts.dead = sum(self._records.is_dead(record) for record in records)
+        return Outcome(records, [(self._place.seen, marks), (self._place.snapshots, cycle.snapshots)], cycle.counts)
 
     def _parse(self, events: Sequence[Any], cycle: _Cycle) -> list[Sighting]:
         sightings = []
@@ -250,21 +249,22 @@ class Pipeline:
         answer = _answer(waiting.reading) if waiting.reading is not None else None
         changes, snapshot = published
         taken, deferred = self._pending.take(waiting, len(changes))
-        for sighting, record in zip(taken, changes, strict=True):
+        for sighting, (record, status) in zip(taken, changes, strict=True):
             if self._records.is_dead(record):
                 # not published, so that putting it back is no repeat; its mark may be older than this cycle
                 cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
             else:
                 self._place.dead.count_good()
+                cycle.counts.published[status] += 1
             cycle.changes.append((sighting.offset, record))
         cycle.others += self._records.undefer(taken[:deferred])
         # the first record tells what differs from the last state: where it is not published, that stays the last one told
-        if snapshot is not None and not self._records.is_dead(changes[0]):
+        if snapshot is not None and not self._records.is_dead(changes[0][0]):
             cycle.snapshots.append(snapshot)
         if waiting.sightings:
             self._ask(waiting, was_readable=isinstance(answer, Fetched))
 
-    def _published(self, waiting: Waiting) -> tuple[list[Record], Write | None] | None:
+    def _published(self, waiting: Waiting) -> tuple[list[tuple[Record, Status]], Write | None] | None:
         """The records of the entity's first events, as many as can be told of now, and its snapshot. None: no answer yet."""
         provider = self._place.provider
         if waiting.reading is None:
@@ -279,7 +279,10 @@ class Pipeline:
             result = enriched(provider, taken, self._before(waiting), answer)
         else:
             return None
-        changes = [self._records.change(sighting, change) for sighting, change in zip(taken, result.events, strict=True)]
+        changes = [
+            (self._records.change(sighting, change), change.data.enrichment.status)
+            for sighting, change in zip(taken, result.events, strict=True)
+        ]
         return changes, kept(result.snapshot)
 
     def _bury(self, waiting: Waiting, error: str, cycle: _Cycle) -> None:

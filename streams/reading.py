@@ -15,6 +15,7 @@ from producers.interface import Fetched, Provider, Refused
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.http import BadResponse, CredentialsRejected, ProviderError, ProviderUnavailable
+from runtime.metrics import Histogram
 from schemas.event import Entity
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ CREDENTIALS_RETRY_S = 60.0
 _REMEMBERED = 200
 """Entities with all their pictures, some 100 KB each."""
 _BACKOFF = Backoff(first=0.5, longest=30.0)
+FETCHES = ("fetched", "refused", "nothing", "failed")
+"""How a fetch ends. Nothing: the provider has none of that type."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Patience:
 
 
 class EntityReader:
-    """Reads entities of one provider for all lanes of this process."""
+    """Reads entities of one provider for all lanes of this process. `fetches`: their seconds, by how they ended."""
 
     def __init__(
         self, provider: Provider, patience: Patience | None = None, clock: Clock | None = None, random: Random | None = None
@@ -66,6 +69,7 @@ class EntityReader:
         self._failed_in_a_row = 0
         self._skew = timedelta()
         self._last_answer = float("-inf")
+        self.fetches = {ended: Histogram() for ended in FETCHES}
         self._recent: OrderedDict[tuple[str, str], Fetched] = OrderedDict()
 
     def covers(self, fetched_at: datetime, event_time: datetime) -> bool:
@@ -100,7 +104,7 @@ class EntityReader:
             began = self._clock.monotonic()
             try:
                 async with self._turn():
-                    answer = await self._provider.fetch(entity)
+                    answer = await self._fetch(entity)
             except ProviderError as problem:
                 failure = problem
             else:
@@ -116,6 +120,15 @@ class EntityReader:
                 spent += self._clock.monotonic() - began
             if spent > self._patience.retry_budget.total_seconds():
                 return Failed(str(failure))
+
+    async def _fetch(self, entity: Entity) -> Fetched | Refused | None:
+        began, ended = self._clock.monotonic(), "failed"
+        try:
+            answer = await self._provider.fetch(entity)
+            ended = "nothing" if answer is None else "refused" if isinstance(answer, Refused) else "fetched"
+            return answer
+        finally:
+            self.fetches[ended].observe(self._clock.monotonic() - began)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -1,10 +1,13 @@
-"""The size of what a worker holds, for its log."""
+"""What a partition holds, and what it has done: for the worker's log and its metrics."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from schemas.event import Status
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,22 @@ class Statistics:
     ids_bytes: int
     snapshots_bytes: int
     waiting: int
+
+
+@dataclass
+class Counts:
+    """Events taken in, repeats among them, published by status, and dead."""
+
+    events: int = 0
+    repeats: int = 0
+    dead: int = 0
+    published: Counter[Status] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        self.events += other.events
+        self.repeats += other.repeats
+        self.dead += other.dead
+        self.published.update(other.published)
 
 
 def summary(partitions: Sequence[Statistics]) -> str:

@@ -5,6 +5,8 @@ A mark's age is measured in the feed's own time, not the wall clock: after three
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Protocol
@@ -14,6 +16,8 @@ from streams.tables import Write
 
 STEP = 500
 """Marks looked at in one step, half a millisecond: events wait for no longer. A million marks are walked through in 2,000 steps."""
+
+EVERY_S = 1.0
 
 
 class Scannable(Protocol):
@@ -36,6 +40,11 @@ class Sweep:
         self.entries: int | None = None
         self.oldest: int | None = None
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a round has begun that is not at its end."""
+        return bool(self._after)
+
     def step(self, stream_time: int) -> list[Write]:
         """The marks to delete among the next ones. `stream_time` in ms: how far the provider's events have come."""
         rows = list(self._table.scan(self._partition, self._prefix, self._after, STEP))
@@ -53,3 +62,42 @@ class Sweep:
             self.entries, self.oldest = self._walked, self._oldest
             self._after, self._walked, self._oldest = b"", 0, None
         return expired
+
+
+class Sweeping:
+    """A sweep's steps in a lane's cycles: one a second while there are cycles, and as many more as it takes to count what came last."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
+        self._swept_at = time.monotonic()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, wake: asyncio.Event) -> None:
+        """`wake` is set when a step is due, whether there are events or not."""
+        self._wake = wake
+        self._again_in(EVERY_S)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def step(self, stream_time: int, *, grown: bool) -> list[Write]:
+        """The marks to delete, where a step is due. `grown`: the cycle itself adds marks, which only a later step can see."""
+        due_in = self._swept_at + EVERY_S - time.monotonic()
+        if due_in > 0:
+            self._again_in(due_in)
+            return []
+        self._swept_at = time.monotonic()
+        expired = self._sweep.step(stream_time)
+        if grown or self._sweep.under_way:
+            self._again_in(EVERY_S)
+        return expired
+
+    def _again_in(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._wake.set()

@@ -14,11 +14,13 @@ from aiokafka.errors import KafkaError
 
 from producers.registry import REGISTRY
 from runtime.kafka import Cluster
+from runtime.metrics import exporting
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.config import Config
 from streams.app import StreamsApp
 from streams.liveness import CHECK_EVERY_S, Stalled, Watchdog
+from streams.metrics import StreamsMetrics
 from streams.pipeline import Place
 from streams.reading import EntityReader, Patience
 from streams.statistics import summary
@@ -37,9 +39,16 @@ EXIT_FAILED_BATCH = 70
 
 async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
     """Process raw events until `stop` is set. Ends the process when a batch fails (see the module's words)."""
+    metrics = StreamsMetrics()
+    async with exporting(config.metrics, metrics):
+        await _run(config, cluster, stop, metrics)
+
+
+async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: StreamsMetrics) -> None:
     settings = config.providers.configured()
     await ensure_topics(cluster, [*cluster.topics.common(), *(t for name in settings for t in cluster.topics.of_provider(name))])
     if not settings:
+        metrics.idle = True
         log.warning("no provider is configured: there is nothing to process")
         await stop.wait()
         return
@@ -60,6 +69,7 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         app.places[name] = Place(
             provider, reader, cluster, app.seen[name], app.snapshots[name], limits.dedupe_window, limits.batch_budget
         )
+    metrics.app, metrics.rates = app, rates
     await app.start()
     watching = asyncio.create_task(_watch(app, Watchdog(cluster)), name="watchdog")
     stopping = asyncio.ensure_future(stop.wait())
@@ -69,6 +79,7 @@ async def run(config: Config, cluster: Cluster, stop: asyncio.Event) -> None:
         logging.shutdown()
         os._exit(EXIT_FAILED_BATCH)
     watching.cancel()
+    metrics.app = None
     _leave_at_the_latest()
     try:
         async with asyncio.timeout(STOP_S):

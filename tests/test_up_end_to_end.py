@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer
 from standardwebhooks import Webhook
 
 from schemas.export import change_schema
+from tests.scraping import free_port, scrape
 
 SECRET = "whsec_" + "Y2hhbmdlY2FzdC1lbmQtdG8tZW5kLXRlc3Qta2V5"
 PROVIDERS = ("tmdb", "pbs", "tvdb")
@@ -117,11 +118,12 @@ class Up:
 async def test_up_turns_the_sandboxs_changes_into_events_and_notifications(bootstrap_servers, topic_prefix, tmp_path):
     receiver = Receiver()
     runner, url = await receiver.start()
-    config = tmp_path / "changecast.yaml"
+    config, port = tmp_path / "changecast.yaml", free_port(in_a_row=3)
     config.write_text(f"""
 data_dir: data
 kafka: {{bootstrap_servers: "{bootstrap_servers}", topic_prefix: {topic_prefix}}}
 network: {{allow: [127.0.0.0/8]}}
+metrics: {{port: {port}}}
 subscriptions:
   - name: everything
     match: {{unchanged: true}}
@@ -138,6 +140,8 @@ subscriptions:
             events = await published(bootstrap_servers, f"{topic_prefix}.sandbox", complete, within=60)
             await delivered(receiver, events, within=60)
             slack = await json(f"{sandbox}/slack/received")
+            assert f"http://127.0.0.1:{port}/metrics (producers), :{port + 1} (streams), :{port + 2} (sinks)" in up.output
+            parts = [await scrape(f"http://127.0.0.1:{port + offset}") for offset in range(3)]
             children = psutil.Process(up.process.pid).children(recursive=True)
             began = time.monotonic()
             up.process.send_signal(signal.SIGTERM)
@@ -147,6 +151,8 @@ subscriptions:
     finally:
         await runner.cleanup()
     assert receiver.rejected == []
+    assert parts[0].total("changecast_feed_events_total") >= parts[1].total("changecast_streams_published_total") > 0
+    assert parts[2].total("changecast_deliveries_total", subscription="everything", outcome="delivered") >= len(events)
     assert slack, "the Slack channel has got a message"
     assert "\x1b[" not in up.output, "piped output is plain"
     assert SECRET not in up.output

@@ -12,12 +12,18 @@ PARTS = ("producers", "streams", "sinks")
 @click.command("worker", short_help="Run one part on an existing Kafka: producers, streams or sinks.")
 @click.argument("part", type=click.Choice(PARTS))
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="The config file [default: changecast.yaml].")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    help="Instead of the config's metrics.port; 0: any that is free, see the log.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done in detail.")
-def command(part: str, config: Path | None, verbose: bool) -> None:
+def command(part: str, config: Path | None, metrics_port: int | None, verbose: bool) -> None:
     """Run one PART until it is stopped: producers poll the providers, streams dedupe and enrich, sinks deliver.
 
     Start as many streams and sinks workers as you like, on one machine or many: they share the work. Of several
-    producers workers one polls, and the others wait to take over. The log goes to stderr.
+    producers workers one polls, and the others wait to take over. The log goes to stderr. Each of several workers on one
+    machine needs a metrics port of its own, where metrics are wanted.
 
     SIGHUP makes it read the config again, and the .env beside it. One with mistakes changes nothing; a good one that
     concerns the part is taken over in order, in the same process.
@@ -27,6 +33,7 @@ def command(part: str, config: Path | None, verbose: bool) -> None:
       changecast worker producers -c changecast.yaml
       changecast worker streams -c changecast.yaml
       kill -HUP 4711        (the worker's process id is in its log)
+      changecast worker streams -c changecast.yaml --metrics-port 9474
     """
     # before anything slow is imported: a parent that is gone already must not leave us running
     from changecast.leash import end_with_parent
@@ -35,4 +42,4 @@ def command(part: str, config: Path | None, verbose: bool) -> None:
     leashed = end_with_parent(grace=8.0)
     from changecast.up.worker import run_worker
 
-    run_worker(part, config, verbose=verbose, leashed=leashed)
+    run_worker(part, config, metrics_port=metrics_port, verbose=verbose, leashed=leashed)

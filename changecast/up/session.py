@@ -15,6 +15,7 @@ from changecast.up.children import Part, own_command, process_part
 from changecast.up.lock import UpLock, wait_for
 from changecast.up.logtail import LogTail, text_since, worth_showing
 from changecast.up.plan import Plan, Sandbox, with_free_port
+from changecast.up.ports import metrics_port, metrics_words
 from changecast.up.reloads import Reloads
 from changecast.up.screen import Screen
 from changecast.up.supervisor import Ended, Notice, PartFailed, StartedAgain, Supervisor
@@ -77,6 +78,9 @@ class Session:
             self._sandbox = plan.sandbox
             await self._step("Sandbox", self._sandbox_part(plan.sandbox), plan.sandbox.url)
         await self._start_workers(_WORKERS)
+        if words := metrics_words(plan.config.metrics):
+            screen.step("Metrics")
+            screen.done(words)
         self.started = True
         screen.say()
         for remark in plan.remarks:
@@ -186,6 +190,8 @@ class Session:
 
     def _worker_part(self, name: str) -> Part:
         command = own_command("worker", name, "-c", str(self.plan.path.absolute()))
+        if (port := metrics_port(self.plan.config.metrics, name)) is not None:
+            command += ["--metrics-port", str(port)]
         return self._own_part(name, command, ready_when=UP_LINE, config=self.plan.source)
 
     def _own_part(self, name: str, command: list[str], ready_when: str, config: Source | None = None) -> Part:

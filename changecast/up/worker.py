@@ -13,6 +13,7 @@ from pathlib import Path
 from changecast.up.anew import Succession, start_anew
 from changecast.up.handover import handed_over
 from changecast.up.plan import as_decided
+from changecast.up.ports import with_metrics_at
 from changecast.up.reload_signals import ReloadSignals
 from runtime.kafka import Cluster
 from runtime.logs import secrets_of, set_up
@@ -28,8 +29,11 @@ KAFKA_WAIT_S = 120.0
 Run = Callable[[Config, Cluster, asyncio.Event], Awaitable[None]]
 
 
-def run_worker(part: str, path: Path | None, *, verbose: bool = False, leashed: bool = False) -> None:
-    """Run `<part>.worker.run` until SIGTERM or SIGINT. ConfigError and whatever ends the part are passed on.
+def run_worker(
+    part: str, path: Path | None, *, metrics_port: int | None = None, verbose: bool = False, leashed: bool = False
+) -> None:
+    """Run `<part>.worker.run` until SIGTERM or SIGINT, with its metrics at this port instead of the config's. ConfigError and
+    whatever ends the part are passed on.
 
     `leashed`: `up` has started it, and starts it anew itself when there is another config."""
     set_up(logging.DEBUG if verbose else logging.INFO)
@@ -37,7 +41,8 @@ def run_worker(part: str, path: Path | None, *, verbose: bool = False, leashed: 
     config = as_decided(config_of(source).config)
     set_up(logging.DEBUG if verbose else logging.INFO, secrets_of(config))
     succession = Succession(part, source.path, config)
-    asyncio.run(_run(part, config, None if leashed else succession))
+    running = config if metrics_port is None else with_metrics_at(config, metrics_port)
+    asyncio.run(_run(part, running, None if leashed else succession))
     if succession.next is not None:
         log.info("%s starts anew with the new config", part)
         start_anew(succession.next)

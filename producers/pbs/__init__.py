@@ -25,17 +25,8 @@ class PbsProvider:
         if settings.key is None or settings.secret is None:
             raise ValueError("providers.pbs needs both key and secret")
         clock = clock or SystemClock()
-        self._client = PbsClient(
-            ProviderHttp(
-                settings.base_url,
-                rate=rate,
-                attempts=attempts,
-                timeout_s=settings.timeout.total_seconds(),
-                max_body_bytes=settings.max_body_bytes,
-                auth=(settings.key.get_secret_value(), settings.secret.get_secret_value()),
-                clock=clock,
-            )
-        )
+        auth = settings.key.get_secret_value(), settings.secret.get_secret_value()
+        self._client = PbsClient(ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, auth=auth))
         self._fetcher = Fetcher(self._client, clock)
         self.feeds: tuple[Feed, ...] = (ChangelogFeed(self._client, settings, clock),)
 

@@ -26,17 +26,8 @@ class TmdbProvider:
         if settings.token is None:
             raise ValueError("providers.tmdb needs a token: the API read access token of the account's settings page")
         clock = clock or SystemClock()
-        self._client = TmdbClient(
-            ProviderHttp(
-                settings.base_url,
-                rate=rate,
-                attempts=attempts,
-                timeout_s=settings.timeout.total_seconds(),
-                max_body_bytes=settings.max_body_bytes,
-                headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
-                clock=clock,
-            )
-        )
+        headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
+        self._client = TmdbClient(ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, headers=headers))
         self._fetcher = Fetcher(self._client, clock)
         self.feeds: tuple[Feed, ...] = tuple(_feeds(self._client, settings, clock))
 

@@ -26,15 +26,8 @@ class TvdbProvider:
         if settings.apikey is None:
             raise ValueError("providers.tvdb needs an apikey")
         clock = clock or SystemClock()
-        http = ProviderHttp(
-            settings.base_url,
-            rate=rate,
-            attempts=attempts,
-            timeout_s=settings.timeout.total_seconds(),
-            max_body_bytes=settings.max_body_bytes,
-            headers={"Accept": accept(settings.version)},
-            clock=clock,
-        )
+        headers = {"Accept": accept(settings.version)}
+        http = ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, headers=headers)
         login = Login(
             apikey=settings.apikey.get_secret_value(),
             username=settings.username,

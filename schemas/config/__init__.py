@@ -2,7 +2,7 @@
 
 from schemas.config.expressions import BoundEvent, Expression, ExpressionError, bind, compile_when
 from schemas.config.loader import Loaded, config_of, data_dir_of, load_config, read_config, references
-from schemas.config.models import Breaker, Config, Delivery, Kafka, Match, Network, Slack, Subscription, Webhook
+from schemas.config.models import Breaker, Config, Delivery, Kafka, Match, Metrics, Network, Slack, Subscription, Webhook
 from schemas.config.problems import ConfigError, Problem
 from schemas.config.providers import Pbs, Provider, Providers, Tmdb, TmdbWatch, Tvdb
 from schemas.config.source import DEFAULT_PATH, Source, read_source
@@ -19,6 +19,7 @@ __all__ = [
     "Kafka",
     "Loaded",
     "Match",
+    "Metrics",
     "Network",
     "Pbs",
     "Problem",

@@ -44,6 +44,7 @@ __all__ = [
     "Delivery",
     "Kafka",
     "Match",
+    "Metrics",
     "Network",
     "Pbs",
     "Providers",
@@ -60,6 +61,10 @@ _HEAP = matching(r"[1-9]\d*[kKmMgG]", "not a heap size of Java: write 256m or 1g
 _NAME = matching(
     r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
     'a subscription\'s name is made of letters, digits, "-" and "_", at most 64, and starts with a letter or a digit',
+)
+_LISTEN = matching(
+    r"[\w.-]+|[\da-fA-F.]*:[\da-fA-F.]*:[\da-fA-F:.]*",
+    "not an address to listen on: write 127.0.0.1 (this machine alone), 0.0.0.0 or :: (all of its networks), or a host's name",
 )
 _CONTENT_TYPE = matching(
     r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\w-]+=[\w\"-]+)*",
@@ -127,6 +132,14 @@ class Delivery(Section):
     disable_after: Period = timedelta(days=5)
     alert_every: Period = timedelta(hours=1)
     breaker: Breaker = Breaker()
+
+
+class Metrics(Section):
+    """Where each worker shows its metrics to Prometheus; `port: null` does not. `changecast up` gives its parts this port and the next
+    two; 0 takes any that is free, and the log says which."""
+
+    port: Count | None = Field(default=None, ge=0, le=65533)
+    host: Annotated[str, _LISTEN] = "127.0.0.1"
 
 
 class Match(Section):
@@ -242,4 +255,5 @@ class Config(Section):
     providers: Providers = every_provider()
     network: Network = Network()
     delivery: Delivery = Delivery()
+    metrics: Metrics = Metrics()
     subscriptions: list[Subscription] = Field(default=[])

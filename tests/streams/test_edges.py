@@ -228,7 +228,7 @@ async def test_a_state_of_which_a_part_is_missing_does_not_spare_the_next_fetch(
 
 
 async def test_ids_are_forgotten_when_the_feed_has_gone_past_their_window(provider, monkeypatch):
-    monkeypatch.setattr("streams.pipeline.SWEEP_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.sweep.EVERY_S", 0.0)
     partition = Partition(provider)
     await partition.feed(observed("1", 1))
     await partition.feed(observed("1", 1 + 31 * 86_400))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -137,12 +138,9 @@ async def test_a_lane_that_is_not_behind_gathers_for_a_moment_only(running, monk
 
 async def test_a_record_that_the_broker_refuses_takes_the_whole_transaction_with_it(bootstrap_servers, topic_prefix):
     cluster = Cluster.at(bootstrap_servers, topic_prefix, partitions=1)
-    small, large = cluster.topics.changes("tmdb"), cluster.topics.changes("pbs")
+    small = cluster.topics.changes("tmdb")
+    large = replace(cluster.topics.changes("pbs"), configs={"max.message.bytes": "1000"})
     await ensure_topics(cluster, [small, large, cluster.topics.raw("tmdb")])
-    async with cluster.admin() as admin:
-        from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, large.name, configs={"max.message.bytes": "1000"})])
     tp = TopicPartition(cluster.topics.raw("tmdb").name, 0)
     output = TransactionalOutput(cluster, f"{topic_prefix}-streams", tp)
     await output.start()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.dedupe import Mark
-from streams.sweep import STEP, Sweep
+from streams.sweep import STEP, Sweep, Sweeping
 
 DAY = 86_400_000
 
@@ -56,3 +57,21 @@ def test_a_large_table_is_walked_in_steps():
         table.apply(writes)
         sizes.append(len(writes))
     assert sizes == [STEP, STEP, 10]
+
+
+async def test_what_has_come_last_is_counted_although_nothing_follows_it():
+    table, wake = Rows({}), asyncio.Event()
+    sweep = Sweep(table, 0, b"pbs:", timedelta(days=2))
+    sweeping = Sweeping(sweep)
+    sweeping.start(wake)
+    assert sweeping.step(0, grown=True) == []
+    table.rows |= {b"pbs:%05d" % number: Mark(7).pack() for number in range(STEP + 1)}
+    try:
+        async with asyncio.timeout(20):
+            while sweep.entries != STEP + 1:
+                await wake.wait()
+                wake.clear()
+                assert sweeping.step(0, grown=False) == []
+    finally:
+        sweeping.stop()
+    assert (sweep.entries, sweep.oldest) == (STEP + 1, 7)

@@ -14,6 +14,9 @@ NO_SINCE = "neither a duration nor a time: write 24h, or 2025-01-21T04:46:31Z"
 NO_WATCH = "expected all, none, or a list of ids (whole numbers)"
 NO_ADDRESS = "not a web address: write http:// or https://, then a host and a path"
 HOST_BITS = "not a network: it has bits set behind its prefix; did you mean 10.0.0.0/8?"
+NO_HOST = (
+    "not an address to listen on: write 127.0.0.1 (this machine alone), 0.0.0.0 or :: (all of its networks), or a host's name"
+)
 NO_NETWORK = "not a network: write an address or a CIDR block, as 10.0.0.0/8, 192.0.2.7 or fd00::/8"
 NO_NAME = 'a subscription\'s name is made of letters, digits, "-" and "_", at most 64, and starts with a letter or a digit'
 NO_URN = "not an entity URN: it has the form provider:type:id, as tmdb:series:1399"
@@ -40,6 +43,10 @@ def test_an_unknown_key_is_shown_with_its_line_a_caret_and_the_nearest_right_nam
         ("kafka: {partitions: true}", "1:21: kafka.partitions: expected a number, got true or false"),
         ("kafka: {partitions: 0}", "1:21: kafka.partitions: must be at least 1"),
         ("kafka: {embedded_port: 70000}", "1:24: kafka.embedded_port: must be at most 65535"),
+        ("metrics: {port: 70000}", "1:17: metrics.port: must be at most 65533"),
+        ("metrics: {port: on}", "1:17: metrics.port: expected a whole number, got text"),
+        ("metrics: {host: '127.0.0.1:80'}", f"1:17: metrics.host: {NO_HOST}"),
+        ("metrics: 9464", "1:10: metrics: expected keys and values, got a number"),
         ("kafka:\n  topic_prefix: 5", "2:17: kafka.topic_prefix: expected text, got a number; put it in quotes"),
         ("kafka: 5", "1:8: kafka: expected keys and values, got a number"),
         ("kafka:\n  - 5", "1:1: kafka: expected keys and values, got a list"),
@@ -56,7 +63,7 @@ def test_an_unknown_key_is_shown_with_its_line_a_caret_and_the_nearest_right_nam
         ("network: {allow: [10.0.0.1/8]}", f"1:19: network.allow[0]: {HOST_BITS}"),
         ("network: {allow: here}", f"1:18: network.allow: {NO_NETWORK}"),
         ("subscriptions: {}", "1:1: subscriptions: expected a list, got keys and values"),
-        ("zzz: 1", '1:1: zzz: unknown key "zzz"; known here: data_dir, kafka, providers, network, delivery, subscriptions'),
+        ("zzz: 1", '1:1: zzz: unknown key "zzz"; known here: data_dir, kafka, providers, network, delivery, metrics, subscriptions'),
         ("data_dir: a\ndata_dir: b", '2:1: data_dir: duplicate key "data_dir": it stands on line 1 already'),
         ("data_dir:a", "1:1: expected keys and values, got text"),
         ("kafka: {partitions:4}", '1:9: kafka.partitions…: unknown key "partitions…": a blank is missing after "partitions:"'),
