@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -34,16 +33,14 @@ class _Response(aiohttp.ClientResponse):
 
     peer: str | None = None
 
-    async def start(self, connection: Connection) -> Self:
+    def start(self, connection: Connection) -> Coroutine[Any, Any, Self]:
         transport = connection.transport
         peer = transport.get_extra_info("peername") if transport else None
         self.peer = peer[0] if peer else None
-        await super().start(connection)
-        return self
+        return super().start(connection)  # awaited by the caller: a coroutine around it would cost each delivery
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A response: its first bytes, or why there is none. `status` None: nothing came back."""
 
     ms: float
