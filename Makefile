@@ -54,11 +54,11 @@ run: install  ## Everything, with changecast.yaml where there is one, else the e
 test: install  ## ARGS="-k cursor" for some of them, JOBS=4 with more cores.
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-bench: install  ## ARGS=--short for a look in a minute; PART=sinks or PART=catchup for the rest.
-	@$(BIN)/python -m bench $(or $(PART),streams) $(ARGS)
+bench: install  ## Streams, sinks and catchup; PART=sinks for one of them, ARGS=--short for a look in a minute.
+	@set -e; for part in $(or $(PART),streams sinks catchup); do $(BIN)/python -m bench $$part $(ARGS); done
 
-chaos: install  ## KILLS=10 for fewer, ARGS="--seed 7" for the same plan again.
-	@$(BIN)/python -m tests.chaos.streams --kills $(or $(KILLS),50) $(ARGS)
+chaos: install  ## Streams, then sinks; PART=sinks for one of them, KILLS=10 for fewer, ARGS="--seed 7" for the same plan again.
+	@set -e; for part in $(or $(PART),streams sinks); do $(BIN)/python -m tests.chaos.$$part --kills $(or $(KILLS),50) $(ARGS); done
 
 pictures: install
 	@CHROMIUM="$(CHROMIUM)" $(BIN)/python docs/pictures/slack.py

@@ -7,7 +7,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import catchup, sinks, streams
+from bench.catchup import bench as catchup
+from bench.sinks import bench as sinks
+from bench.sinks import measured as sinks_sizes
+from bench.streams import bench as streams
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -24,7 +27,7 @@ def main() -> int:
     if options.what == "streams":
         asyncio.run(streams.run(streams.SHORT if options.short else streams.FULL, results=results))
     else:
-        asyncio.run(sinks.run(sinks.SHORT if options.short else sinks.FULL, results=results))
+        asyncio.run(sinks.run(sinks_sizes.SHORT if options.short else sinks_sizes.FULL, results=results))
     return 0
 
 

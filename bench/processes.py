@@ -12,32 +12,22 @@ from pathlib import Path
 import psutil
 
 from changecast.leash import LEASH_VARIABLE
-from runtime.kafka import Cluster
 
 _ROOT = Path(__file__).parents[1]
 
 
 class Subject:
-    """One of `subjects.py`, running."""
+    """What is measured: a module of ours, running. `log` has what it says."""
 
-    def __init__(self, kind: str, cluster: Cluster, folder: Path, url: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.log = folder / "log"
-        with self.log.open("ab") as log:
+    def __init__(self, module: str, arguments: list[str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = log
+        with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "bench.subjects",
-                    kind,
-                    cluster.bootstrap_servers,
-                    cluster.topics.prefix,
-                    str(folder),
-                    url,
-                ],
+                [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 cwd=_ROOT,
                 env={**os.environ, LEASH_VARIABLE: "1"},
             )
@@ -54,14 +44,17 @@ class Subject:
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
 
+    def last_words(self) -> str:
+        return self.log.read_text()[-2000:]
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
 
 @contextmanager
-def running(kind: str, cluster: Cluster, folder: Path, url: str) -> Iterator[Subject]:
-    subject = Subject(kind, cluster, folder, url)
+def running(module: str, *arguments: str, log: Path) -> Iterator[Subject]:
+    subject = Subject(module, list(arguments), log)
     try:
         yield subject
     finally:
@@ -69,10 +62,10 @@ def running(kind: str, cluster: Cluster, folder: Path, url: str) -> Iterator[Sub
 
 
 @contextmanager
-def answering() -> Iterator[str]:
-    """The provider's URL."""
+def answering(module: str) -> Iterator[str]:
+    """The URL of a server of ours, which prints its port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.answers"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=_ROOT, text=True
+        [sys.executable, "-m", module], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=_ROOT, text=True
     )
     try:
         assert process.stdout is not None
@@ -80,9 +73,3 @@ def answering() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
-
-
-def on_disk(folder: Path, name: str) -> int:
-    """Bytes of the stores below `folder` whose own folder is named so."""
-    stores = [path for path in folder.rglob(f"*{name}*") if path.is_dir()]
-    return sum(file.stat().st_size for store in stores for file in store.rglob("*") if file.is_file())

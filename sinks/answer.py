@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from schemas.delivery import ErrorClass
 from sinks.event import Event
@@ -23,8 +22,7 @@ class Meaning(Enum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """`ms`: how long the attempt took. `retry_after` in seconds. `text`: the beginning of what the receiver said."""
 
     meaning: Meaning

@@ -6,9 +6,8 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -42,8 +41,7 @@ class _Response(aiohttp.ClientResponse):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A response: its first bytes, or why there is none. `status` None: nothing came back."""
 
     ms: float

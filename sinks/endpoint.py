@@ -60,6 +60,7 @@ class Endpoint:
         rate: RateLimit | None = None,
     ) -> None:
         self.name = name
+        self._task_name = f"deliveries to {name}"
         self.sender = sender
         self.bounds = bounds
         self.breaker = Breaker(bounds.breaker)
@@ -207,7 +208,7 @@ class Endpoint:
             return
         if not self._tasks:
             self._on_busy(self.name, True)
-        task = asyncio.create_task(self._run(), name=f"deliveries to {self.name}")
+        task = asyncio.create_task(self._run(), name=self._task_name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -22,39 +22,32 @@ MAX_CURSOR_CHARS = 256 * 1024
 class Lag:
     """One subscription's cursor in one partition.
 
-    `until`: it has caught up, and the common stream serves it from this offset on, while the cursor's last deliveries end. `own`: what an
-    earlier process had settled on this cursor. `common`, from `common_from` on: what it had settled in the common stream. `ended`: it
-    had caught up when it was last written. `stale`: open deliveries have been dropped from memory, and must be read again.
+    `until`: it has caught up, and the common stream serves it from this offset on, while the cursor's last deliveries end. `ended`: it
+    had nothing open when it was last written, and had caught up. `stale`: open deliveries have been dropped from memory, and must be
+    read again.
     """
 
     subscription: str
     topic: str
     tracker: Tracker
-    own: Position
     until: int | None = None
-    common: Position | None = None
-    common_from: int = 0
     ended: bool = False
     dirty: bool = field(default=True)
     stale: bool = False
 
     def leaves_open(self, offset: int) -> bool:
         """Whether the event at `offset` is still to be delivered."""
-        if offset < self.own.upto:
-            return offset in self.own.open
-        if self.common is not None and offset >= self.common_from:
-            return self.common.leaves_open(offset, self.subscription)
-        return True
+        return self.tracker.restored.leaves_open(offset, self.subscription)
 
     def rewind(self) -> None:
         """Read again from the first that is open. Only when nothing of it is in flight."""
-        self.own = decode(*self.tracker.commit(MAX_CURSOR_CHARS))
-        self.tracker = Tracker(self.own.offset)
+        own = decode(*self.tracker.commit(MAX_CURSOR_CHARS))
+        self.tracker = Tracker(own.offset, own)
         self.stale = False
 
-    @property
-    def done(self) -> bool:
-        return self.until is not None and self.tracker.open_count == 0
+    def done(self, common: int) -> bool:
+        """Whether nothing of it is open, and the common stream, which reads on at `common`, has come to where it serves again."""
+        return self.until is not None and common >= self.until and self.tracker.open_count == 0
 
     def to_json(self) -> bytes:
         offset, metadata = self.tracker.commit(MAX_CURSOR_CHARS)
@@ -74,7 +67,8 @@ def lag_key(subscription: str, topic: str) -> bytes:
 
 
 def restore(record: bytes, common: dict[str, Position]) -> Lag:
-    """The cursor as it goes on in this process. One that had caught up is behind again: its last deliveries come first.
+    """The cursor as it goes on in this process. One that had caught up is behind again: its last deliveries come first, and what the
+    common stream had served since (`common`, by topic) is not read by it in vain.
     Raises ValueError on what is no cursor."""
     try:
         document: dict[str, Any] = orjson.loads(record)
@@ -83,6 +77,7 @@ def restore(record: bytes, common: dict[str, Position]) -> Lag:
         until = document["until"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"not a cursor: {error}") from error
-    if until is None:
-        return Lag(subscription, topic, Tracker(own.offset), own)
-    return Lag(subscription, topic, Tracker(own.offset), own, None, common.get(topic), int(until), ended=True)
+    ended = until is not None and not own.open
+    if until is not None and topic in common:
+        own = own.followed_by(common[topic].of(subscription))
+    return Lag(subscription, topic, Tracker(own.offset, own), ended=ended)

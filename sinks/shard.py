@@ -72,8 +72,8 @@ class Shard:
         self.leaving = False
         self.closed = False
         retry_names = {topic.name for topic in retry_topics(topics).values()}
-        self.commons = {name: Tracker(at.offset) for name, at in restored.items() if name not in retry_names}
-        self.retries = {name: Tracker(at.offset) for name, at in restored.items() if name in retry_names}
+        self.commons = {name: Tracker(at.offset, at) for name, at in restored.items() if name not in retry_names}
+        self.retries = {name: Tracker(at.offset, at) for name, at in restored.items() if name in retry_names}
         self.lags: dict[tuple[str, str], Lag] = {}
         self.parked: Counter[str] = Counter()
         self._inherited = inherited or {}
@@ -96,7 +96,7 @@ class Shard:
                 self._outs.append(Out(lagging_topic(self._topics).name, key, None, []))
                 continue
             self._begun.add((found.subscription, found.topic))
-            if not (found.ended and not found.own.open):
+            if not found.ended:
                 self.lags[found.subscription, found.topic] = found
 
     def begin(self, subscription: str, topic: str, offset: int) -> None:
@@ -107,8 +107,8 @@ class Shard:
             return
         common = self.restored[topic]
         start = min(offset, common.offset)
-        lag = Lag(subscription, topic, Tracker(start), Position(start, start), until=start if start == common.offset else None)
-        self.lags[subscription, topic] = lag
+        until = start if start == common.offset else None
+        self.lags[subscription, topic] = Lag(subscription, topic, Tracker(start), until=until)
 
     def serves(self, subscription: str, topic: str, offset: int) -> bool:
         """Whether the common stream is where this subscription gets the event at `offset`."""
@@ -121,11 +121,10 @@ class Shard:
         held = common.open_of(subscription)
         lag = self.lags.get((subscription, topic))
         if lag is None:
-            lag = Lag(subscription, topic, Tracker(offset), Position(0, 0))
-            # an earlier process may have settled some of what comes
-            lag.common, lag.common_from = self.restored[topic], offset
-            self.lags[subscription, topic] = lag
+            lag = self.lags[subscription, topic] = Lag(subscription, topic, Tracker(offset))
         lag.tracker.position = max(lag.tracker.position, offset)
+        # an earlier process may have settled some of what comes
+        lag.tracker.restored = self.restored[topic].of(subscription)
         lag.tracker.adopt(held, subscription)
         lag.until = None
         lag.dirty = True
@@ -136,7 +135,7 @@ class Shard:
 
     def attach(self, lag: Lag) -> None:
         """It has caught up with the common stream."""
-        lag.until = self.commons[lag.topic].position
+        lag.until = max(self.commons[lag.topic].position, lag.tracker.position)
         lag.dirty = True
         log.info("%s has caught up in %s-%d", lag.subscription, lag.topic, self.partition)
 
@@ -207,7 +206,7 @@ class Shard:
         outs = self._outs
         self._outs = []
         for key, lag in list(self.lags.items()):
-            if lag.done:
+            if lag.done(self.commons[lag.topic].position):
                 del self.lags[key]
                 kept = lag.to_json() if lag.subscription in self._kept else None
                 outs.append(Out(lagging_topic(self._topics).name, lags.lag_key(*key), kept, []))

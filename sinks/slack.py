@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -111,7 +110,7 @@ def answer_of(reply: Reply, *, is_api: bool) -> Answer:
         meaning = Meaning.GONE
     else:
         meaning = Meaning.FAILED
-    return dataclasses.replace(answer, meaning=meaning, error=f"Slack says {word}", error_class=ErrorClass.SLACK)
+    return answer._replace(meaning=meaning, error=f"Slack says {word}", error_class=ErrorClass.SLACK)
 
 
 def _error_word(reply: Reply, is_api: bool) -> str | None:

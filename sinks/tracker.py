@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 MAX_METADATA_CHARS = 4000
@@ -42,12 +42,24 @@ class Position:
         """Whether nothing of this event is open."""
         return offset < self.upto and offset not in self.open
 
+    def of(self, subscription: str) -> Position:
+        """The same for one subscription alone."""
+        key = short(subscription)
+        return Position(self.offset, self.upto, {at: frozenset() for at, who in self.open.items() if not who or key in who})
+
+    def followed_by(self, other: Position) -> Position:
+        """Up to `upto` as it stands here, from there on as it stands in `other`."""
+        later = {at: who for at, who in other.open.items() if at >= self.upto}
+        return Position(self.offset, max(self.upto, other.upto), {**self.open, **later})
+
 
 class Tracker:
-    """Offsets of one partition in the order of reading. `position`: the next to be read."""
+    """Offsets of one partition in the order of reading. `position`: the next to be read. `restored`: what an earlier process had settled
+    from there on. It stays so in each commit until it has been read again: a second kill would else repeat what came before the first."""
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, restored: Position | None = None) -> None:
         self.position = start
+        self.restored = restored or Position(start, start)
         self._open: dict[int, set[str]] = {}
         self._all: dict[int, int] = {}
         self._committed: tuple[int, str] | None = None
@@ -60,7 +72,21 @@ class Tracker:
 
     @property
     def first_open(self) -> int:
-        return next(iter(self._open), self.position)
+        first = next(iter(self._open), None)
+        return next(iter(self._unread()), self._upto) if first is None else first
+
+    @property
+    def rereads(self) -> bool:
+        """Whether what comes has been read by an earlier process."""
+        return self.position < self.restored.upto
+
+    @property
+    def _upto(self) -> int:
+        return max(self.position, self.restored.upto)
+
+    def _unread(self) -> Mapping[int, frozenset[int]]:
+        """What an earlier process had left open, and is yet to be read again."""
+        return {at: who for at, who in self.restored.open.items() if at >= self.position} if self.rereads else {}
 
     def passed(self, offset: int, subscriptions: Iterable[str] = (), matched: int = 0) -> None:
         """The record at `offset` has been read; it leads to a delivery for each of these, out of `matched` that want the event
@@ -104,7 +130,12 @@ class Tracker:
 
     def commit(self, limit: int = MAX_METADATA_CHARS) -> tuple[int, str]:
         """The offset to commit, and its metadata of at most `limit` characters. What does not fit counts as not read yet."""
-        return self.first_open, encode(self.first_open, self.position, self._open, self._all, limit)
+        first = self.first_open
+        return first, encode(first, self._upto, {**self._named(), **self._unread()}, limit)
+
+    def _named(self) -> dict[int, Collection[int]]:
+        """Who is open at each offset, as in `Position.open`."""
+        return {at: () if len(who) == self._all[at] else [short(name) for name in who] for at, who in self._open.items()}
 
     def uncommitted(self) -> tuple[int, str] | None:
         """A commit that differs from the last one, or None. Asked many times a second, so nothing is encoded where nothing has changed."""
@@ -127,8 +158,9 @@ class Tracker:
         return None if self._committed is None else self._committed[0]
 
 
-def encode(offset: int, upto: int, opened: Mapping[int, set[str]], total: Mapping[int, int], limit: int) -> str:
-    """`1` and base85 of: the subscriptions that occur, then for each open offset its distance from the last and who (0: all)."""
+def encode(offset: int, upto: int, opened: Mapping[int, Collection[int]], limit: int) -> str:
+    """`1` and base85 of: the subscriptions that occur, then for each open offset its distance from the last and who (0: all).
+    `opened` as in `Position.open`, in order."""
     if offset == upto:
         return ""
     names: dict[int, int] = {}
@@ -140,16 +172,12 @@ def encode(offset: int, upto: int, opened: Mapping[int, set[str]], total: Mappin
         entry = bytearray()
         _varint(entry, at - last)
         fresh: list[int] = []
-        if len(who) == total[at]:
-            entry.append(0)
-        else:
-            _varint(entry, len(who))
-            for name in who:
-                key = short(name)
-                if key not in names:
-                    names[key] = len(names)
-                    fresh.append(key)
-                _varint(entry, names[key])
+        _varint(entry, len(who))
+        for key in who:
+            if key not in names:
+                names[key] = len(names)
+                fresh.append(key)
+            _varint(entry, names[key])
         if len(body) + len(entry) + 4 * len(names) > room:
             for key in fresh:
                 del names[key]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-WORKERS = 2
 SESSION_S = 10.0
 """`runtime.kafka.SESSION_TIMEOUT_MS`: a worker that is silent for longer has lost its partitions."""
 
@@ -21,7 +20,14 @@ class Kind(StrEnum):
     STOP_WORKER = "worker stopped in order"
 
 
-KILLS = (Kind.KILL_WORKER, Kind.KILL_BROKER, Kind.LOSE_DISK)
+@dataclass(frozen=True)
+class Odds:
+    """What befalls a part. `kills`: those by kill -9, and how often beside each other; each comes at least once. `fewest_others`: faults
+    of other kinds, of which there are a third as many as kills."""
+
+    kills: Mapping[Kind, int]
+    workers: int
+    fewest_others: int
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,20 @@ class Fault:
     at_once: bool
 
 
-def plan(kills: int, seed: int) -> list[Fault]:
-    """`kills` faults by kill -9, of workers, of the broker and with a lost disk, and a third as many others among them."""
+def plan(kills: int, seed: int, odds: Odds) -> list[Fault]:
+    """`kills` faults by kill -9, and a third as many others among them."""
     random = Random(f"plan:{seed}")
-    kinds = [*KILLS[:kills], *random.choices(KILLS, [5, 3, 2], k=max(kills - len(KILLS), 0))]
-    others = max(2, kills // 3)
+    kinds = [*odds.kills][:kills]
+    kinds += random.choices([*odds.kills], [*odds.kills.values()], k=kills - len(kinds))
+    others = max(odds.fewest_others, kills // 3)
     kinds += [*[Kind.PAUSE_WORKER] * (others - others // 4), *[Kind.STOP_WORKER] * (others // 4)]
     random.shuffle(kinds)
-    return [_fault(kind, random) for kind in kinds]
+    return [_fault(kind, random, odds.workers) for kind in kinds]
 
 
-def _fault(kind: Kind, random: Random) -> Fault:
+def _fault(kind: Kind, random: Random, workers: int) -> Fault:
     lasts = random.uniform(SESSION_S + 1, SESSION_S + 6) if kind is Kind.PAUSE_WORKER else random.choice([0.0, 0.0, 2.0])
-    return Fault(kind, random.randrange(WORKERS), random.uniform(0.0, 4.0), lasts, at_once=random.random() < 0.25)
+    return Fault(kind, random.randrange(workers), random.uniform(0.0, 4.0), lasts, at_once=random.random() < 0.25)
 
 
 def counts(faults: Sequence[Fault]) -> Counter[Kind]:

@@ -1,4 +1,4 @@
-"""The processes that are killed: streams workers as `changecast worker streams` runs them, and the embedded broker."""
+"""The processes that are killed: workers as `changecast worker PART` runs them, and the embedded broker."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ _STOP_S = 40.0
 
 
 class Worker:
-    """One streams worker. It is started again whenever it has ended, as `changecast up` would."""
+    """One worker of a part. It is started again whenever it has ended, as `changecast up` would. `disk`: where it keeps its state."""
 
-    def __init__(self, name: str, config: Path, disk: Path, log: Path) -> None:
-        self.name = name
-        self.disk = disk
-        self.log = log
+    def __init__(self, part: str, number: int, folder: Path, config: bytes) -> None:
+        self.name = f"worker {number}"
+        self.disk = disk_of(folder, number)
         self.ended_itself: Counter[int] = Counter()
-        self._config = config
+        self._part = part
+        self._log = folder / f"worker{number}.log"
+        self._config = folder / f"worker{number}.yaml"
+        self._config.write_bytes(config)
         self._process: subprocess.Popen[bytes] | None = None
         self._away = False
 
     def start(self) -> None:
         self._away = False
-        with self.log.open("ab") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "changecast", "worker", "streams", "-c", str(self._config)],
+                [sys.executable, "-m", "changecast", "worker", self._part, "-c", str(self._config)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -42,11 +44,13 @@ class Worker:
                 env={**os.environ, LEASH_VARIABLE: "1"},
             )
 
-    def keep_alive(self) -> None:
-        """Start it again where it has ended by itself."""
-        if self._process is not None and not self._away and (code := self._process.poll()) is not None:
-            self.ended_itself[code] += 1
-            self.start()
+    def keep_alive(self) -> bool:
+        """Start it again where it has ended by itself; whether it had."""
+        if self._process is None or self._away or (code := self._process.poll()) is None:
+            return False
+        self.ended_itself[code] += 1
+        self.start()
+        return True
 
     def kill(self) -> None:
         """By kill -9. It stays away until `start`."""
@@ -74,6 +78,10 @@ class Worker:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+
+def disk_of(folder: Path, number: int) -> Path:
+    return folder / f"worker{number}"
 
 
 class Broker:

@@ -8,10 +8,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from runtime.offsets import committed_offsets
+from sinks import lag as lags
 from sinks.parcel import Parcel
 from sinks.shard import Shard
 from sinks.topics import group_id, retry_topics, transactional_id
-from sinks.tracker import Position
+from sinks.tracker import Position, decode, short
 from tests.sinks.worlds import World, until_async
 
 
@@ -36,6 +37,35 @@ async def test_a_record_that_the_broker_refuses_takes_the_whole_step_with_it(wor
     assert await world.records(retry) == []
     partition = TopicPartition(changes, 0)
     assert (await committed_offsets(world.cluster, group_id(topics), [partition]))[partition] is None
+
+
+async def test_what_the_first_owner_settled_is_still_settled_for_the_third_when_the_second_has_read_nothing_of_it(
+    world: World,
+) -> None:
+    topics = world.cluster.topics
+    changes, retry = topics.changes("tmdb").name, retry_topics(topics)["1s"].name
+    left = {
+        changes: Position(3, 9, {3: frozenset({short("hook")}), 7: frozenset()}),
+        retry: Position(2, 6, {2: frozenset(), 5: frozenset()}),
+    }
+    async with world.cluster.transactional_producer(transactional_id(topics, 0)) as producer:
+        first = Shard(topics, 0, producer, left)
+        lag = first.detach("slow", changes, 4)
+        for offset in range(4, 9):
+            lag.tracker.passed(offset, ["slow"] if lag.leaves_open(offset) else [])
+        lag.tracker.passed(9, ["slow"])
+        step = first.step()
+        assert step is not None
+        key, cursor = step.outs[0].key, step.outs[0].value
+        assert cursor is not None
+        second = Shard(topics, 0, producer, left)
+        second.restore_lags([(key, cursor)], ["slow"])
+        step = second.step()
+    assert step is not None
+    assert decode(*step.commons[changes]) == left[changes]
+    assert decode(*step.retries[retry]) == left[retry]
+    third = lags.restore(step.outs[0].value or b"", left)
+    assert [offset for offset in range(4, 12) if third.leaves_open(offset)] == [7, 9, 10, 11]
 
 
 async def _takes_no_more_than(world: World, topic: str, size: int) -> None:

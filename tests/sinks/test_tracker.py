@@ -67,6 +67,28 @@ def test_metadata_keeps_its_limit_and_what_it_leaves_out_counts_as_unread(
             assert position.leaves_open(at, name)
 
 
+@given(steps, st.data())
+def test_what_an_earlier_process_settled_stays_settled_in_each_commit_while_it_is_read_again(
+    steps: list[tuple[int, set[str], int, set[str]]], data: st.DataObject
+) -> None:
+    first, open_ones = read(steps)
+    left = decode(*first.commit())
+    second = Tracker(left.offset, left)
+    again = [at for at in open_ones if at >= left.offset]
+    for at in again[: data.draw(st.integers(0, len(again)))]:
+        if not left.passes(at):
+            wanting = steps[list(open_ones).index(at)][1]
+            second.passed(at, {name for name in wanting if left.leaves_open(at, name)}, len(wanting))
+        else:
+            second.passed(at)
+    found = decode(*second.commit())
+    assert found.upto == left.upto
+    for at, (_, wanting, _, _) in zip(open_ones, steps, strict=True):
+        for name in wanting:
+            open_still = at >= left.offset and left.leaves_open(at, name)
+            assert (at >= found.offset and found.leaves_open(at, name)) == open_still
+
+
 def test_thousands_of_open_deliveries_stay_within_what_a_broker_takes() -> None:
     tracker = Tracker(0)
     for offset in range(0, 500_000, 50):

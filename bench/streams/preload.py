@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.workload import OLD, PROVIDER, document, entity, entity_id, event_id, fetched, subject
+from bench.streams.workload import OLD, PROVIDER, document, entity, entity_id, event_id, fetched, subject
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
 from streams.dedupe import Mark

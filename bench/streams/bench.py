@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,10 +18,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.preload import preload
-from bench.processes import Subject, answering, on_disk, running
+from bench.processes import Subject, answering, running
 from bench.report import written
-from bench.workload import PROVIDER, Input
+from bench.streams.preload import preload
+from bench.streams.report import rows, words
+from bench.streams.workload import PROVIDER, Input
 from changecast.kafka import EmbeddedBroker
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
@@ -101,7 +102,7 @@ class Bench:
         cluster = await self._cluster("empty")
         await preload(cluster, 1, lambda _: None)
         await self._write(cluster, Input(1).with_repeats(2), 2)
-        with self._step("start of a worker"), running("streams", cluster, self._folder / "empty", self._url) as subject:
+        with self._step("start of a worker"), self._running("streams", cluster, self._folder / "empty") as subject:
             self.measured.start_s = await self._first_output(cluster, subject, 0)
 
     async def _known(self, entities: int) -> Known:
@@ -111,16 +112,16 @@ class Bench:
             await preload(cluster, entities, lambda done: self._progress.update(task, completed=done))
         await self._write(cluster, Input(entities).with_repeats(self._size.events), self._size.events)
         folder = self._folder / f"known-{entities}"
-        with self._step(f"{name}: through the streams, disk lost"), running("streams", cluster, folder, self._url) as subject:
+        with self._step(f"{name}: through the streams, disk lost"), self._running("streams", cluster, folder) as subject:
             lost_disk_s = await self._first_output(cluster, subject, 0)
             passage = await self._passage(cluster, subject, self._size.events, self._size.events // 2)
         # one event more, for the worker that comes back to find
         before = await self._ends(cluster)
         await self._write(cluster, [Input(entities).fresh(0)], 1)
-        with self._step(f"{name}: started again with its disk"), running("streams", cluster, folder, self._url) as subject:
+        with self._step(f"{name}: started again with its disk"), self._running("streams", cluster, folder) as subject:
             with_disk_s = await self._first_output(cluster, subject, before)
         ids = entities + self._size.events // 2
-        seen, snapshots = on_disk(folder, "seen") / ids, on_disk(folder, "snapshots") / entities
+        seen, snapshots = _on_disk(folder, "seen") / ids, _on_disk(folder, "snapshots") / entities
         return Known(entities, passage, lost_disk_s, with_disk_s, seen, snapshots)
 
     async def _other(self, kind: str) -> Passage:
@@ -130,7 +131,7 @@ class Bench:
         expected = events if kind == "loop" else events // 2
         await ensure_topics(cluster, cluster.topics.of_provider(PROVIDER))
         await self._write(cluster, Input(self._size.known[0]).with_repeats(events), events)
-        with self._step(kind), running(kind, cluster, self._folder / kind, self._url) as subject:
+        with self._step(kind), self._running(kind, cluster, self._folder / kind) as subject:
             await self._first_output(cluster, subject, 0)
             return await self._passage(cluster, subject, events, expected)
 
@@ -140,7 +141,7 @@ class Bench:
         await preload(cluster, entities, lambda _: None)
         events = map(Input(entities).fresh, count())
         await self._write(cluster, [next(events)], 1)
-        with running("streams", cluster, self._folder / "latency", self._url) as subject:
+        with self._running("streams", cluster, self._folder / "latency") as subject:
             await self._first_output(cluster, subject, 0)
             for rate in self._size.rates:
                 with self._step(f"raw to published at {rate}/s"):
@@ -205,7 +206,7 @@ class Bench:
         try:
             while sum((await consumer.end_offsets(consumer.assignment())).values()) <= behind:
                 if not subject.alive or time.perf_counter() - began > _START_WITHIN_S:
-                    raise RuntimeError(f"no output; its log: {subject.log.read_text()[-2000:]}")
+                    raise RuntimeError(f"no output; its log: {subject.last_words()}")
                 await asyncio.sleep(0.1)
         finally:
             await consumer.stop()
@@ -222,7 +223,7 @@ class Bench:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     times += [record.timestamp for record in records]
                 if not subject.alive or time.perf_counter() > deadline:
-                    raise RuntimeError(f"{len(times)} of {expected} came out; its log: {subject.log.read_text()[-2000:]}")
+                    raise RuntimeError(f"{len(times)} of {expected} came out; its log: {subject.last_words()}")
             cpu = (subject.cpu_s() - used) / events
             return Passage(events / max((max(times) - min(times)) / 1000, 0.001), subject.resident(), cpu)
         finally:
@@ -236,6 +237,11 @@ class Bench:
         await (consumer.seek_to_end(*tps) if seek_end else consumer.seek_to_beginning(*tps))
         return consumer
 
+    def _running(self, kind: str, cluster: Cluster, folder: Path) -> AbstractContextManager[Subject]:
+        """One of `subjects`."""
+        arguments = (kind, cluster.bootstrap_servers, cluster.topics.prefix, str(folder), self._url)
+        return running("bench.streams.subjects", *arguments, log=folder / "log")
+
     @contextmanager
     def _step(self, text: str, total: int | None = None):  # type: ignore[no-untyped-def]
         task = self._progress.add_task(text, total=total)
@@ -244,6 +250,12 @@ class Bench:
         self._progress.remove_task(task)
         if not self._progress.console.is_terminal:
             self._progress.console.print(f"{text}: {time.monotonic() - began:.0f} s", highlight=False)
+
+
+def _on_disk(folder: Path, name: str) -> int:
+    """Bytes of the stores below `folder` whose own folder is named so."""
+    stores = [path for path in folder.rglob(f"*{name}*") if path.is_dir()]
+    return sum(file.stat().st_size for store in stores for file in store.rglob("*") if file.is_file())
 
 
 async def run(size: Size, *, results: Path | None) -> None:
@@ -255,9 +267,9 @@ async def run(size: Size, *, results: Path | None) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     try:
         servers = await broker.start()
-        with answering() as url, Progress(*columns, console=console, transient=True) as progress:
+        with answering("bench.streams.answers") as url, Progress(*columns, console=console, transient=True) as progress:
             measured = await Bench(size, servers, url, folder / "subjects", progress).run()
     finally:
         await broker.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    written(measured, size.events, console, results)
+    written("Streams", rows(measured), words(size.events), console, results)

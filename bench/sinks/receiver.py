@@ -1,4 +1,4 @@
-"""The receivers of the sinks' bench, all in one process: `python -m bench.sinks_receiver` prints its port.
+"""The receivers of the sinks' bench, all in one process: `python -m bench.sinks.receiver` prints its port.
 
 `POST /<name>` is answered 200 at once, `POST /<name>?<seconds>` after so long; each is noted with the clock's time. `GET /<name>` gives
 how many came, `GET /<name>?calls` which: a JSON list of [webhook-id, Unix seconds]. It speaks just enough HTTP, since a whole server

@@ -1,4 +1,4 @@
-"""The provider: a process that answers every entity from memory. `python -m bench.answers` prints its port."""
+"""The provider: a process that answers every entity from memory. `python -m bench.streams.answers` prints its port."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import orjson
 from aiohttp import web
 
-from bench.workload import document
+from bench.streams.workload import document
 
 
 async def _answer(request: web.Request) -> web.Response:

@@ -24,8 +24,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.catchup_report import written
-from bench.catchup_world import KINDS, PROBES_FROM, Outage, number_of_entry, number_of_item
+from bench.catchup.report import written
+from bench.catchup.world import KINDS, PROBES_FROM, Outage, number_of_entry, number_of_item
 from changecast.kafka import EmbeddedBroker
 from changecast.leash import LEASH_VARIABLE
 from producers.pbs.poll import Position
@@ -225,8 +225,8 @@ async def reader(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
 
 @contextmanager
 def providing(outage: Outage) -> Iterator[str]:
-    """The URL of the process of `catchup_provider.py`."""
-    command = [sys.executable, "-m", "bench.catchup_provider", outage.as_json()]
+    """The URL of the process of `provider.py`."""
+    command = [sys.executable, "-m", "bench.catchup.provider", outage.as_json()]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, cwd=_ROOT, text=True, env={**os.environ, LEASH_VARIABLE: "1"}
     )

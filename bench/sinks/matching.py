@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 
-from bench.sinks_events import PROVIDER, SECRET, body, config, sample
+from bench.sinks.events import PROVIDER, SECRET, body, config, sample
 from runtime.clock import SystemClock
 from schemas.config import Config
 from sinks.directory import Directory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.workload import PROVIDER, fetched
+from bench.streams.workload import PROVIDER, fetched
 from producers.interface import Feed, Fetched
 from runtime.http import ProviderHttp
 from runtime.rate import RateLimit

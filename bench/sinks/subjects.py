@@ -1,4 +1,4 @@
-"""Who delivers in the sinks' bench, each a process of its own: `python -m bench.sinks_subjects KIND SERVERS PREFIX SETTINGS`.
+"""Who delivers in the sinks' bench, each a process of its own: `python -m bench.sinks.subjects KIND SERVERS PREFIX SETTINGS`.
 
 worker  the sinks worker; SETTINGS is the config as JSON
 relay   a bare aiokafka consumer that posts each record at once; SETTINGS is {"url", "subscription"}
@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 from aiokafka import ConsumerRecord
 
-from bench.sinks_events import PROVIDER, body
+from bench.sinks.events import PROVIDER, body
 from changecast.leash import end_with_parent
 from runtime.kafka import Cluster
 from runtime.logs import set_up

@@ -1,4 +1,4 @@
-"""What is measured, each a process of its own: `python -m bench.subjects KIND SERVERS PREFIX FOLDER URL`.
+"""What is measured, each a process of its own: `python -m bench.streams.subjects KIND SERVERS PREFIX FOLDER URL`.
 
 streams    the streams worker, with a provider that answers from memory
 agent      the obvious Faust agent: a table of seen ids, a fetch, a send; Faust's default guarantees
@@ -19,8 +19,8 @@ import faust
 import orjson
 from mode import Worker
 
-from bench.provider import BenchProvider
-from bench.workload import PROVIDER
+from bench.streams.provider import BenchProvider
+from bench.streams.workload import PROVIDER
 from changecast.leash import end_with_parent
 from runtime.kafka import Cluster
 from runtime.logs import set_up

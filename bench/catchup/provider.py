@@ -1,6 +1,6 @@
 """TMDB and PBS with an outage's changes, answering from memory, and what was asked of them when.
 
-`python -m bench.catchup_provider OUTAGE` prints its port. From the first request on a movie that has not changed before is listed
+`python -m bench.catchup.provider OUTAGE` prints its port. From the first request on a movie that has not changed before is listed
 every second, a probe.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 
-from bench.catchup_world import PROBES_FROM, Outage, pbs_entry, tmdb_item
+from bench.catchup.world import PROBES_FROM, Outage, pbs_entry, tmdb_item
 from changecast.leash import end_with_parent
 
 _LIST_PAGE = 100

@@ -1,21 +1,12 @@
-"""The sinks' results as a table on the terminal and as a section of the results in Markdown."""
+"""What the sinks' bench has found, beside what was hoped for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
+from bench.report import Row, machine, met
+from bench.sinks.measured import Measured, Pass, Size
 
-from bench.report import Row, machine
-from bench.section import put_section
-
-if TYPE_CHECKING:
-    from bench.sinks import Measured, Pass, Size
-
-_TITLE = "# Sinks, measured"
 _SHARES = {1: 0.35, 10: 0.5}
 _LATE_MS = 12
 _NEIGHBOUR_MS = 100
@@ -31,7 +22,7 @@ def rows(measured: Measured, rate: int) -> list[Row]:
         found += [
             (f"deliveries/s to {places}, {against.concurrency} at a time each", _passes(against.ours), "", ""),
             ("a bare aiohttp client with the same bodies", _passes(against.bare), "", ""),
-            (f"sinks : bare client, {places}", f"{against.ratio:.2f}", f"≥ {goal:g}", _met(against.ratio >= goal)),
+            (f"sinks : bare client, {places}", f"{against.ratio:.2f}", f"≥ {goal:g}", met(against.ratio >= goal)),
             ("the same by processor time", f"{against.cpu_ratio:.2f}", "", ""),
         ]
     late, beside = _ms(measured.open_loop, 0.95), _ms(measured.isolated, 0.95)
@@ -41,47 +32,32 @@ def rows(measured: Measured, rate: int) -> list[Row]:
             f"append to receiver at {rate}/s, the sinks, p50 / p95 / p99",
             _cuts(measured.open_loop),
             f"p95 < {_LATE_MS} ms",
-            _met(late < _LATE_MS),
+            met(late < _LATE_MS),
         ),
         (
             "the same beside a neighbour that takes 4 s, at 100 slots",
             _cuts(measured.isolated),
             f"p95 < {_NEIGHBOUR_MS} ms",
-            _met(beside < _NEIGHBOUR_MS),
+            met(beside < _NEIGHBOUR_MS),
         ),
     ]
     for count, cost in measured.matching.items():
         found.append((f"an event read and matched, {count:,} subscriptions", f"{cost:.1f} µs", "", ""))
     few, many = min(measured.matching), max(measured.matching)
     growth = measured.matching[many] / measured.matching[few]
-    found.append((f"{many:,} : {few:,} subscriptions", f"{growth:.2f}", f"≤ {_GROWTH:g}", _met(growth <= _GROWTH)))
+    found.append((f"{many:,} : {few:,} subscriptions", f"{growth:.2f}", f"≤ {_GROWTH:g}", met(growth <= _GROWTH)))
     return found
 
 
-def written(measured: Measured, size: Size, console: Console, results: Path | None) -> None:
-    """Show the table, and write the section to the file where one is given."""
-    found = rows(measured, size.rate)
-    table = Table("what", "measured", "goal", "met", title="Sinks")
-    for row in found:
-        table.add_row(*row)
-    console.print(table)
-    console.print(machine(), highlight=False)
-    if results is not None:
-        put_section(results, markdown(found, size))
-        console.print(f"written to {results.parent.name}/{results.name}", highlight=False)
-
-
-def markdown(found: list[Row], size: Size) -> str:
-    lines = ["| what | measured | goal | met |", "|---|---|---|---|", *(f"| {' | '.join(row)} |" for row in found)]
+def words(size: Size) -> str:
     return (
-        f"{_TITLE}\n\n"
         f"`make bench`, {machine()}, shared by the writer, the broker, the sinks and the receiver. The sinks and the bare client took "
         f"turns, {size.rounds} times each, so the ratios count (their median); the rates are this machine's.\n\n"
         f"Saturated: {size.saturated:,} deliveries of 730 bytes, written as fast as it goes, over the middle nine tenths by the "
         "receiver's clock. Signed, recorded in `changecast.deliveries`, offsets committed; the bare client only posts. Latency: from the "
         f"broker's time of the append to the receiver's clock, {size.rate} events/s written at their times whatever the sinks do, for "
         f"{size.seconds:g} s, beside the neighbour for {size.isolated_s:g} s. The neighbour wants every event too, and can take 25 of "
-        "them a second.\n\n" + "\n".join(lines) + "\n"
+        "them a second."
     )
 
 
@@ -97,7 +73,3 @@ def _cuts(latencies: Sequence[float]) -> str:
 
 def _ms(latencies: Sequence[float], share: float) -> float:
     return latencies[min(int(len(latencies) * share), len(latencies) - 1)] * 1000
-
-
-def _met(yes: bool) -> str:
-    return "yes" if yes else "no"

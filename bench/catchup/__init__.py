@@ -1,0 +1,1 @@
+"""An outage of days, walked through and measured: see `bench`."""

@@ -1,0 +1,65 @@
+"""The subscriptions of the run: what each wants, and how its receiver behaves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from tests.sinks.worlds import SECRET
+
+PROVIDERS = ("tmdb", "pbs", "tvdb")
+KEYS = {"title": 5, "images": 3, "cast": 2}
+"""What changes, and how often."""
+SCHEDULE_S = (1, 1, 2, 3)
+ATTEMPTS = len(SCHEDULE_S) + 1
+TIMEOUT_S = 3
+GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`name` is the subscription's, the path at its receiver, and what the receiver does (see `behaviours`)."""
+
+    name: str
+    providers: Collection[str] = PROVIDERS
+    keys: Collection[str] = tuple(KEYS)
+    concurrency: int = 8
+
+    def wants(self, provider: str, key: str) -> bool:
+        return provider in self.providers and key in self.keys
+
+    def subscription(self, url: str) -> dict[str, Any]:
+        match = {"provider": list(self.providers), "key": list(self.keys)}
+        webhook = {"url": f"{url}/{self.name}", "secret": SECRET, "concurrency": self.concurrency}
+        return {"name": self.name, "match": match, "webhook": webhook}
+
+
+WELL = (Endpoint("steady"), Endpoint("picky", ("pbs",), ("images",)))
+ILL = (
+    Endpoint("moody", ("tmdb", "pbs")),
+    Endpoint("hanging", keys=("cast",), concurrency=16),
+    Endpoint("moved", keys=("images",)),
+    Endpoint("throttled", ("tvdb",)),
+    Endpoint("dripping", ("pbs",), ("cast",), concurrency=16),
+    Endpoint("away"),
+    Endpoint(GONE, ("pbs", "tvdb")),
+)
+ENDPOINTS = (*WELL, *ILL)
+
+
+def config(kafka: dict[str, Any], urls: dict[str, str]) -> dict[str, Any]:
+    """`urls`: of each endpoint's receiver, by its name. The breaker forgives soon: what it holds back would outlast the run."""
+    return {
+        "kafka": kafka,
+        "providers": {},
+        "network": {"allow": ["127.0.0.0/8"]},
+        "delivery": {
+            "timeout": f"{TIMEOUT_S}s",
+            "connect_timeout": f"{TIMEOUT_S}s",
+            "retry_schedule": [f"{step}s" for step in SCHEDULE_S],
+            "queue": 200,
+            "breaker": {"window": "10s", "open_for": "1s"},
+        },
+        "subscriptions": [endpoint.subscription(urls[endpoint.name]) for endpoint in ENDPOINTS],
+    }
