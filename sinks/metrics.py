@@ -22,6 +22,7 @@ from sinks.journal import Journal
 from sinks.ownership import Ownership
 from sinks.settle import Settler
 from sinks.shard import Shard
+from sinks.topics import PROVIDERS
 
 _TURN = 25
 """So many endpoints are read at a time, a millisecond or two, in which no delivery moves."""
@@ -44,7 +45,8 @@ class SinksMetrics:
     """The worker notes its engine while it has one. A new one counts from nothing, as a new process would."""
 
     def __init__(self, topics: Topics, clock: Clock) -> None:
-        self._prefix = topics.changes("").name
+        self._provider_of = {topics.changes(provider).name: provider for provider in PROVIDERS}
+        self._provider_of[topics.alerts.name] = names.ALERTS
         self._clock = clock
         self.engine: Engine | None = None
 
@@ -60,9 +62,9 @@ class SinksMetrics:
         places = [(shard, topic) for shard in shards for topic in shard.commons]
         lags = await asyncio.gather(*(_lag(engine, shard, topic) for shard, topic in places))
         for (shard, topic), lag in zip(places, lags, strict=True):
-            reading.put(names.SINKS_LAG, lag, topic.removeprefix(self._prefix), shard.partition)
+            reading.put(names.SINKS_LAG, lag, self._provider_of[topic], shard.partition)
         for topic in sorted({topic for _, topic in places}.union(engine.feed.taken)):
-            reading.put(names.SINKS_EVENTS, engine.feed.taken[topic], topic.removeprefix(self._prefix))
+            reading.put(names.SINKS_EVENTS, engine.feed.taken[topic], self._provider_of[topic])
         reading.put(names.JOURNAL_LOST, engine.journal.lost)
         parked, behind = _parked(shards), _behind(shards)
         for number, (name, endpoint) in enumerate(engine.endpoints.items(), 1):

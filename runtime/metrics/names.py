@@ -122,11 +122,16 @@ TRANSACTION_SECONDS = _histogram(
     "changecast_streams_transaction_seconds", "provider", "Transactions that publish events and commit their offset."
 )
 
-SINKS_EVENTS = _counter("changecast_sinks_events_total", "provider", "Events taken from changecast.changes.*.")
+ALERTS = "alerts"
+"""Stands for a provider where it is alerts to operators that the sinks read."""
+SINKS_EVENTS = _counter(
+    "changecast_sinks_events_total", "provider", "Events taken from changecast.changes.*, and as `alerts` from changecast.alerts."
+)
 SINKS_LAG = _gauge(
     "changecast_sinks_lag_records",
     "provider partition",
-    "Records of changecast.changes.* behind the committed offset; markers between them count too. 0 when all is settled.",
+    "Records of changecast.changes.* (`alerts`: of changecast.alerts) behind the committed offset; markers between them count too. "
+    "0 when all is settled.",
 )
 JOURNAL_LOST = _counter(
     "changecast_sinks_unrecorded_attempts_total",
