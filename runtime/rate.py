@@ -82,10 +82,18 @@ class RateLimit:
         async with self._turn:  # hands itself on in the order of asking, also when who waits is cancelled
             while (wait := self._wait()) > 0:
                 await self._sleep(wait)
-            arrives = self._clock.monotonic() + _MARGIN_S
+            now = self._clock.monotonic()
+            # what can't matter any more only costs time to look through
+            while self._sent and self._sent[0] + self._window + _TRAVEL_S <= now:
+                self._sent.popleft()
+            arrives = now + _MARGIN_S
             self._sent.append(arrives)
             self.spent += 1
             return arrives
+
+    @property
+    def _window(self) -> float:
+        return max(1.0, 1.0 / self.rate)
 
     def _wait(self) -> float:
         """Seconds, as things stand, until one more request may be sent."""
@@ -95,7 +103,7 @@ class RateLimit:
         if len(self._sent) == self._sent.maxlen:
             oldest = self._sent[0]
             on_its_way = bool(self._unanswered) and self._unanswered[0] <= oldest
-            ready = max(ready, oldest + max(1.0, 1.0 / self.rate) + (_TRAVEL_S if on_its_way else 0.0))
+            ready = max(ready, oldest + self._window + (_TRAVEL_S if on_its_way else 0.0))
         return ready - self._clock.monotonic()
 
     async def _sleep(self, seconds: float) -> None:

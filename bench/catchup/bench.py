@@ -36,7 +36,7 @@ from schemas.config.providers import Tmdb
 from schemas.cursor import Cursor
 from schemas.feed_status import is_status_key
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _AWAY = timedelta(days=3)
 _SAMPLED_EVERY_S = 0.1
 _PROVIDERS = ("tmdb", "pbs")
