@@ -107,7 +107,8 @@ class Shard:
             return
         common = self.restored[topic]
         start = min(offset, common.offset)
-        until = start if start == common.offset else None
+        # what the common stream reads again counts as settled for whoever was not there the first time
+        until = start if offset >= common.upto else None
         self.lags[subscription, topic] = Lag(subscription, topic, Tracker(start), until=until)
 
     def serves(self, subscription: str, topic: str, offset: int) -> bool:
@@ -133,8 +134,24 @@ class Shard:
         log.info("%s lags behind in %s-%d: it goes on at its own cursor", subscription, topic, self.partition)
         return lag
 
+    def freeze(self, subscription: str) -> None:
+        """What waits for it in memory is dropped: it is read again at its cursors, also where only the last of one was still to end."""
+        for topic, common in self.commons.items():
+            lag = self.lags.get((subscription, topic))
+            is_ending = lag is not None and lag.until is not None and lag.tracker.open_count > 0
+            if is_ending or common.open_of(subscription):
+                self.detach(subscription, topic, common.position)
+            if (lag := self.lags.get((subscription, topic))) is not None:
+                lag.stale = True
+
+    def has_caught_up(self, lag: Lag) -> bool:
+        """Whether the common stream can serve it. Not while that reads again what an earlier process had read: it counts as settled
+        there for whoever had a cursor of its own, and has perhaps not been delivered at that cursor."""
+        common = self.commons[lag.topic]
+        return not (lag.tracker.rereads or common.rereads) and lag.tracker.position >= common.position
+
     def attach(self, lag: Lag) -> None:
-        """It has caught up with the common stream."""
+        """It has caught up with the common stream, and is served by it."""
         lag.until = max(self.commons[lag.topic].position, lag.tracker.position)
         lag.dirty = True
         log.info("%s has caught up in %s-%d", lag.subscription, lag.topic, self.partition)

@@ -111,7 +111,7 @@ class Trail:
 
     def _caught_up(self, lag: Lag) -> bool:
         """Gives the subscription back to the common stream once nothing lies between them, and its endpoint is well."""
-        if lag.tracker.rereads or lag.tracker.position < self._shard.commons[lag.topic].position:
+        if not self._shard.has_caught_up(lag):
             return False
         if self._is_well(self._endpoints[lag.subscription]):
             self._shard.attach(lag)

@@ -246,12 +246,7 @@ class Worker:
     def _freeze(self, endpoint: Endpoint) -> None:
         """What a disabled endpoint has not had yet waits at its cursors, in case it is enabled again."""
         for shard in self._shards.values():
-            for topic, tracker in shard.commons.items():
-                if tracker.open_of(endpoint.name):
-                    shard.detach(endpoint.name, topic, tracker.position)
-            for lag in shard.lags.values():
-                if lag.subscription == endpoint.name:
-                    lag.stale = True
+            shard.freeze(endpoint.name)
         for delivery in endpoint.drop(lambda delivery: True):  # noqa: ARG005
             if not delivery.is_first:
                 self._settler.give_up(delivery)

@@ -9,10 +9,11 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from runtime.offsets import committed_offsets
 from sinks import lag as lags
+from sinks.lag import Lag
 from sinks.parcel import Parcel
 from sinks.shard import Shard
 from sinks.topics import group_id, retry_topics, transactional_id
-from sinks.tracker import Position, decode, short
+from sinks.tracker import Position, Tracker, decode, short
 from tests.sinks.worlds import World, until_async
 
 
@@ -66,6 +67,57 @@ async def test_what_the_first_owner_settled_is_still_settled_for_the_third_when_
     assert decode(*step.retries[retry]) == left[retry]
     third = lags.restore(step.outs[0].value or b"", left)
     assert [offset for offset in range(4, 12) if third.leaves_open(offset)] == [7, 9, 10, 11]
+
+
+async def test_one_that_lags_keeps_its_cursor_while_the_common_stream_reads_again_what_it_had_passed_without_it(
+    world: World,
+) -> None:
+    topics = world.cluster.topics
+    changes = topics.changes("tmdb").name
+    left = {changes: Position(3, 9, {3: frozenset({short("other")})})}
+    async with world.cluster.transactional_producer(transactional_id(topics, 0)) as producer:
+        shard = Shard(topics, 0, producer, left)
+        shard.restore_lags([(b"slow", Lag("slow", changes, Tracker(3)).to_json())], ["slow"])
+        (lag,) = shard.lags.values()
+        common = shard.commons[changes]
+        assert lag.tracker.position == common.position
+        # from here on the common stream takes 4 to 8 for delivered, and they never were
+        assert not shard.has_caught_up(lag)
+        for offset in range(3, 9):
+            lag.tracker.passed(offset, ["slow"])
+            common.passed(offset)
+        assert shard.has_caught_up(lag)
+        shard.attach(lag)
+        assert not shard.serves("slow", changes, 8)
+        assert shard.serves("slow", changes, 9)
+
+
+async def test_one_that_is_disabled_while_the_last_of_its_cursor_ends_gets_that_when_it_is_enabled(world: World) -> None:
+    topics = world.cluster.topics
+    changes = topics.changes("tmdb").name
+    async with world.cluster.transactional_producer(transactional_id(topics, 0)) as producer:
+        shard = Shard(topics, 0, producer, {changes: Position(0, 0)})
+        shard.commons[changes].passed(0, ["slow"])
+        lag = shard.detach("slow", changes, 1)
+        shard.attach(lag)
+        shard.freeze("slow")
+    assert lag.until is None
+    assert lag.stale
+    lag.rewind()
+    assert lag.tracker.position == 0
+    assert lag.leaves_open(0)
+
+
+async def test_a_new_one_with_a_past_gets_also_what_the_common_stream_reads_again(world: World) -> None:
+    topics = world.cluster.topics
+    changes = topics.changes("tmdb").name
+    async with world.cluster.transactional_producer(transactional_id(topics, 0)) as producer:
+        shard = Shard(topics, 0, producer, {changes: Position(3, 9, {3: frozenset({short("other")})})})
+        shard.begin("late", changes, 5)
+        shard.begin("now", changes, 9)
+    assert shard.lags["late", changes].leaves_open(5)
+    assert [shard.serves("late", changes, offset) for offset in (5, 8)] == [False, False]
+    assert shard.serves("now", changes, 9)
 
 
 async def _takes_no_more_than(world: World, topic: str, size: int) -> None:

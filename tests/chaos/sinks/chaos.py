@@ -168,7 +168,7 @@ class Chaos:
             ("delivered", f"{verdict.delivered:,}"),
             *((f"dead: {reason}", f"{count:,}") for reason, count in verdict.dead.most_common()),
             ("came again", f"{verdict.again:,}, {verdict.again / max(kills, 1):.1f} a kill"),
-            ("in flight at the faults", f"{verdict.in_flight:,}"),
+            ("in flight at a fault, or near one", f"{verdict.in_flight:,}"),
         ]
 
 

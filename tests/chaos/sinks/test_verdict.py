@@ -111,6 +111,12 @@ def test_what_was_in_flight_at_a_fault_may_come_again_and_nothing_else(kind):
     assert judged([*CALLS, call(1, 30)], [*ATTEMPTED, attempt(1, 1)], struck=struck).repeated
 
 
+def test_what_a_stopped_worker_had_on_its_way_comes_when_it_runs_on():
+    struck = [Struck(Kind.PAUSE_WORKER, BEGAN - 20, BEGAN + 6)]
+    assert judged([*CALLS, call(1, 6.5)], [*ATTEMPTED, attempt(1, 1)], struck=struck).good
+    assert judged([*CALLS, call(1, 9)], [*ATTEMPTED, attempt(1, 1)], struck=struck).repeated
+
+
 def test_a_worker_that_is_stopped_in_order_repeats_nothing():
     assert judged([*CALLS, call(2, 30)], struck=[Struck(Kind.STOP_WORKER, BEGAN + 4.5, BEGAN + 6)]).repeated
 

@@ -16,7 +16,7 @@ from schemas.delivery import Attempt
 from tests.chaos.sinks.behaviours import RETRY_AFTER_S
 from tests.chaos.sinks.endpoints import ATTEMPTS, GONE, TIMEOUT_S, Endpoint
 from tests.chaos.sinks.receivers import Received
-from tests.chaos.sinks.windows import SETTLES_WITHIN_S, Window
+from tests.chaos.sinks.windows import SETTLES_WITHIN_S, Windows
 
 EXHAUSTED = "attempts-exhausted"
 _THROTTLED = 429
@@ -75,12 +75,14 @@ class Verdict:
 
 @dataclass
 class _Delivery:
-    """All that is known of one. `disturbed`: of each call, whether it was in flight at a fault."""
+    """All that is known of one. `disturbed`: of each call, whether it was in flight at a fault; `late`: whether it may have been sent
+    by a worker that had lost it meanwhile."""
 
     key: Key
     event: Accepted
     calls: list[Received] = field(default_factory=list)
     disturbed: list[bool] = field(default_factory=list)
+    late: list[bool] = field(default_factory=list)
     buried: list[Dead] = field(default_factory=list)
     recorded: list[Attempt] = field(default_factory=list)
 
@@ -94,7 +96,7 @@ def judge(
     received: Sequence[Received],
     dead: Sequence[Dead],
     attempts: Iterable[Attempt],
-    windows: Sequence[Window],
+    windows: Windows,
 ) -> Verdict:
     """`accepted` in the order of each partition, `received` in the order of each receiver."""
     deliveries = {
@@ -108,7 +110,8 @@ def judge(
     for call in received:
         if (delivery := deliveries.get((call.name, call.event_id))) is not None:
             delivery.calls.append(call)
-            delivery.disturbed.append(_in_flight(call, windows))
+            delivery.late.append(any(window.holds(call.at, call.at) for window in windows.late))
+            delivery.disturbed.append(delivery.late[-1] or _in_flight(call, windows))
         else:
             unexpected.add(f"{call.name}: {call.event_id or call.wrong}")
     for one in dead:
@@ -151,7 +154,7 @@ def _repeated(delivery: _Delivery, verdict: Verdict) -> None:
     for at, (earlier, later) in enumerate(pairwise(delivery.calls)):
         if earlier.received:
             verdict.again += 1
-            if not delivery.disturbed[at]:
+            if not (delivery.disturbed[at] or delivery.late[at + 1]):
                 before = _told(delivery.calls[: at + 1])
                 verdict.repeated.append(f"{delivery} came again after {before}, {later.at - earlier.at:.1f} s later")
 
@@ -180,11 +183,11 @@ def _miscounted(delivery: _Delivery) -> Iterator[str]:
         yield f"attempts {numbers} on record for {calls} calls"
 
 
-def _in_flight(call: Received, windows: Sequence[Window]) -> bool:
+def _in_flight(call: Received, windows: Windows) -> bool:
     """Whether a fault came between its arrival and its commit."""
     # the sender waits for an answer that does not come
     settled = call.at + SETTLES_WITHIN_S + (TIMEOUT_S if call.status is None else 0.0)
-    return any(window.holds(call.at, settled) for window in windows)
+    return any(window.holds(call.at, settled) for window in windows.repeats)
 
 
 def _misordered(deliveries: Mapping[Key, _Delivery], received: Sequence[Received]) -> list[str]:

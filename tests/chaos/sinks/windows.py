@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.plan import Kind
@@ -11,7 +11,7 @@ from tests.chaos.stage import Struck
 SETTLES_WITHIN_S = 2.0
 """From an answer to its commit: a few hundredths of a second, and more on a machine that is busy."""
 _ARRIVES_WITHIN_S = 1.0
-"""What a worker had sent when it was killed is read by its receiver so soon."""
+"""What a worker had sent when it was killed, or sends when it runs on, is read by its receiver so soon."""
 _BROKER_AFTER_S = 15.0
 """From when a killed broker answers again to when all workers commit again: nothing that is answered before is settled."""
 
@@ -27,8 +27,19 @@ class Window:
         return self.begin <= settled and arrived <= self.end
 
 
-def windows_of(struck: Iterable[Struck]) -> list[Window]:
-    return [window for one in struck for window in _of(one)]
+@dataclass(frozen=True)
+class Windows:
+    """`repeats`: what was in flight then may come again. `late`: what comes then may itself be the repeat: a worker that was stopped with
+    a request on its way sends it when it runs on, and another has delivered it meanwhile."""
+
+    repeats: Sequence[Window]
+    late: Sequence[Window]
+
+
+def windows_of(struck: Sequence[Struck]) -> Windows:
+    paused = [one for one in struck if one.kind is Kind.PAUSE_WORKER]
+    late = [Window(one.over, one.over + _ARRIVES_WITHIN_S) for one in paused]
+    return Windows([window for one in struck for window in _of(one)], late)
 
 
 def _of(struck: Struck) -> Iterator[Window]:
