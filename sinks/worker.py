@@ -154,6 +154,9 @@ class Worker:
         consumer.subscribe([topic.name for topic in event_topics(self._cluster.topics)], listener=owner)
         stack.push_async_callback(owner.close_at_once)
         stack.push_async_callback(consumer.stop)
+        # from before it joins: what a new owner has done during a pause in between would be done again
+        pulse = self._watched(self._pulse.run())
+        stack.callback(pulse.cancel)
         await consumer.start()
         feed = Feed(consumer, owner.shards, self._directory, self._endpoints, self._busy, self._clock)
         self._metrics.engine = Engine(consumer, owner, feed, self._endpoints, self._settler, self._directory, self._journal)
@@ -163,7 +166,7 @@ class Worker:
             self._watched(self._journal.run()),
             self._watched(self._states.run()),
             self._watched(self._tidy()),
-            self._watched(self._pulse.run()),
+            pulse,
         ]
         try:
             await self._until(stop)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from random import Random
+from typing import Any
 
+import pytest
+from aiokafka import AIOKafkaConsumer
 from standardwebhooks import Webhook
 
+from runtime.clock import SystemClock
+from runtime.kafka import Cluster
 from schemas.delivery import Outcome
+from sinks.metrics import SinksMetrics
+from sinks.pulse import StoodStill
+from sinks.worker import Worker
 from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, until, until_async, webhook
 
 
@@ -134,3 +143,42 @@ async def test_a_410_disables_the_endpoint_and_the_state_says_why(world: World) 
 async def _disabled(world: World) -> bool:
     records = await world.records(world.cluster.topics.endpoints.name)
     return any(b"410" in record.value for record in records)
+
+
+class PausedClock(SystemClock):
+    """`pause` seconds have passed in which the process stood still."""
+
+    def __init__(self) -> None:
+        self.pause = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.pause
+
+
+class PausedAtTheStart(Cluster):
+    """The process stands still for longer than its session while its consumer joins the group."""
+
+    clock = PausedClock()
+
+    def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
+        consumer = super().consumer(*topics, **options)
+        if options.get("group_id") is not None:
+            start = consumer.start
+
+            async def paused() -> None:
+                await start()
+                self.clock.pause += 16.0
+
+            consumer.start = paused
+        return consumer
+
+
+async def test_a_worker_that_stood_still_while_it_joined_ends_before_it_sends_anything(world: World) -> None:
+    cluster = PausedAtTheStart(world.cluster.settings)
+    async with receiving() as receiver:
+        config = config_of(webhook("stills", f"{receiver.url}/stills", match={"key": "images"}))
+        metrics = SinksMetrics(cluster.topics, cluster.clock)
+        worker = Worker(config, cluster, cluster.clock, Random(1), metrics)
+        with pytest.raises(StoodStill):
+            await asyncio.wait_for(worker.run(asyncio.Event()), 30)
+    assert receiver.calls == []

@@ -19,12 +19,14 @@ GONE = "gone"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`name` is the subscription's, the path at its receiver, and what the receiver does (see `behaviours`)."""
+    """`name` is the subscription's, the path at its receiver, and what the receiver does (see `behaviours`). `rest_s`: so long the sender
+    waits for the rest of an answer."""
 
     name: str
     providers: Collection[str] = PROVIDERS
     keys: Collection[str] = tuple(KEYS)
     concurrency: int = 8
+    rest_s: float = 0.0
 
     def wants(self, provider: str, key: str) -> bool:
         return provider in self.providers and key in self.keys
@@ -41,7 +43,7 @@ ILL = (
     Endpoint("hanging", keys=("cast",), concurrency=16),
     Endpoint("moved", keys=("images",)),
     Endpoint("throttled", ("tvdb",)),
-    Endpoint("dripping", ("pbs",), ("cast",), concurrency=16),
+    Endpoint("dripping", ("pbs",), ("cast",), concurrency=16, rest_s=1.0),
     Endpoint("away"),
     Endpoint(GONE, ("pbs", "tvdb")),
 )

@@ -105,13 +105,14 @@ def judge(
         for endpoint in endpoints
         if endpoint.wants(event.provider, event.key)
     }
+    rests = {endpoint.name: endpoint.rest_s for endpoint in endpoints}
     verdict = Verdict(calls=len(received), dead=Counter(one.reason for one in dead))
     unexpected = set()
     for call in received:
         if (delivery := deliveries.get((call.name, call.event_id))) is not None:
             delivery.calls.append(call)
             delivery.late.append(any(window.holds(call.at, call.at) for window in windows.late))
-            delivery.disturbed.append(delivery.late[-1] or _in_flight(call, windows))
+            delivery.disturbed.append(delivery.late[-1] or _in_flight(call, rests[call.name], windows))
         else:
             unexpected.add(f"{call.name}: {call.event_id or call.wrong}")
     for one in dead:
@@ -183,10 +184,10 @@ def _miscounted(delivery: _Delivery) -> Iterator[str]:
         yield f"attempts {numbers} on record for {calls} calls"
 
 
-def _in_flight(call: Received, windows: Windows) -> bool:
+def _in_flight(call: Received, rest_s: float, windows: Windows) -> bool:
     """Whether a fault came between its arrival and its commit."""
-    # the sender waits for an answer that does not come
-    settled = call.at + SETTLES_WITHIN_S + (TIMEOUT_S if call.status is None else 0.0)
+    # the sender waits also for an answer that does not come
+    settled = call.at + SETTLES_WITHIN_S + (TIMEOUT_S if call.status is None else rest_s)
     return any(window.holds(call.at, settled) for window in windows.repeats)
 
 
