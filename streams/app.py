@@ -23,7 +23,8 @@ from runtime.topics import ensure_topics
 from streams.deadlimit import TooManyDead
 from streams.lane import Lane
 from streams.output import TransactionalOutput
-from streams.pipeline import Pipeline, Place
+from streams.pipeline import Pipeline
+from streams.place import Place
 from streams.statistics import Statistics
 from streams.tables import StateTable
 

@@ -13,51 +13,34 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
-from producers.interface import Fetched, Provider
-from runtime.kafka import Cluster
+from producers.interface import Fetched
 from runtime.topics import read_to_end
 from schemas.event import ObservedEvent, Status
 from streams import raw
-from streams.deadlimit import DeadCount
 from streams.dedupe import Mark, first_sightings
 from streams.enrich import Sighting, covered, enriched
 from streams.lane import Outcome
 from streams.output import Record
 from streams.pending import Pending, Waiting, from_record
-from streams.reading import Answer, EntityReader, Failed
+from streams.place import Place
+from streams.reading import Answer, Failed
 from streams.records import Records, kept
 from streams.snapshots import State
 from streams.statistics import Counts, Statistics
 from streams.sweep import Sweep, Sweeping
-from streams.tables import StateTable, Write
+from streams.tables import Write
 
 log = logging.getLogger(__name__)
 
 MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
-BATCH_BUDGET = timedelta(seconds=2)
 STRAGGLERS_S = 0.25
 """What can be published waits no longer than this for the next answer: one slow entity costs the others of its batch little."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """What the lanes of one provider share."""
-
-    provider: Provider
-    reader: EntityReader
-    cluster: Cluster
-    seen: StateTable
-    snapshots: StateTable
-    dedupe_window: timedelta
-    batch_budget: timedelta = BATCH_BUDGET
-    dead: DeadCount = field(default_factory=DeadCount)
 
 
 @dataclass

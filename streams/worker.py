@@ -21,7 +21,7 @@ from schemas.config import Config
 from streams.app import StreamsApp
 from streams.liveness import CHECK_EVERY_S, Stalled, Watchdog
 from streams.metrics import StreamsMetrics
-from streams.pipeline import Place
+from streams.place import Place
 from streams.reading import EntityReader, Patience
 from streams.statistics import summary
 

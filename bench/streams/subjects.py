@@ -27,7 +27,7 @@ from runtime.logs import set_up
 from schemas.event import ObservedEvent, Status
 from streams import assemble
 from streams.app import StreamsApp
-from streams.pipeline import Place
+from streams.place import Place
 from streams.reading import EntityReader, Patience
 from streams.snapshots import State
 

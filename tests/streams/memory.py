@@ -19,7 +19,7 @@ from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
 from schemas.event import Action, Change, Entity, Image, ObservedData, ObservedEvent
 from streams.app import StreamsApp
-from streams.pipeline import Place
+from streams.place import Place
 from streams.reading import EntityReader, Patience
 
 PROVIDER = "tmdb"

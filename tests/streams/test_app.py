@@ -17,7 +17,7 @@ from streams import app as app_module
 from streams import lane as lane_module
 from streams.app import StreamsApp
 from streams.deadlimit import DeadCount, DeadLimit
-from streams.pipeline import Place
+from streams.place import Place
 from streams.reading import EntityReader, Patience
 from tests.streams.memory import PROVIDER, MemoryProvider, observed
 

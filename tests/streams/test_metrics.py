@@ -10,7 +10,7 @@ from runtime.topics import ensure_topics
 from streams.app import StreamsApp
 from streams.deadlimit import DeadCount, DeadLimit
 from streams.metrics import StreamsMetrics
-from streams.pipeline import Place
+from streams.place import Place
 from streams.reading import EntityReader, Patience
 from tests.streams.memory import PROVIDER, MemoryProvider, observed
 

@@ -15,7 +15,8 @@ from producers.interface import Fetched, Refused
 from producers.resync import resync_event
 from runtime.kafka import Cluster
 from schemas.event import ChangeEvent, Entity
-from streams.pipeline import Pipeline, Place
+from streams.pipeline import Pipeline
+from streams.place import Place
 from streams.reading import EntityReader, Patience
 from streams.tables import Write
 from tests.streams.memory import BEGINNING, MemoryProvider, image, observed
