@@ -1,1 +1,1 @@
-"""Measurements: `python -m bench streams|sinks [--short]`. Ratios of one run count; rates are of the machine."""
+"""Measurements: `python -m bench streams|sinks|catchup [--short]`. Ratios of one run count; rates are of the machine."""
