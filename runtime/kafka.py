@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
+from runtime.clients import AdminClient, Consumer, Producer
 from schemas.config import Kafka
 from schemas.topics import MAX_RECORD_BYTES, Topics
 
@@ -75,15 +74,13 @@ class Cluster:
             context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
         return context
 
-    def producer(self, **options: Any) -> AIOKafkaProducer:
+    def producer(self, **options: Any) -> Producer:
         """An idempotent producer: a retry of its own never repeats a record."""
-        return AIOKafkaProducer(
-            **{"enable_idempotence": True, "max_request_size": MAX_RECORD_BYTES, **self.connection(), **options}
-        )
+        return Producer(**{"enable_idempotence": True, "max_request_size": MAX_RECORD_BYTES, **self.connection(), **options})
 
-    def transactional_producer(self, transactional_id: str, **options: Any) -> AIOKafkaProducer:
+    def transactional_producer(self, transactional_id: str, **options: Any) -> Producer:
         """Its start fences whoever used the id before, and settles what that one left open."""
-        return AIOKafkaProducer(
+        return Producer(
             **{
                 "transactional_id": transactional_id,
                 "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
@@ -93,9 +90,9 @@ class Cluster:
             }
         )
 
-    def consumer(self, *topics: str, isolation: Isolation = "read_committed", **options: Any) -> AIOKafkaConsumer:
+    def consumer(self, *topics: str, isolation: Isolation = "read_committed", **options: Any) -> Consumer:
         """A consumer that commits only when told to."""
-        return AIOKafkaConsumer(
+        return Consumer(
             *topics,
             **{
                 "enable_auto_commit": False,
@@ -109,8 +106,8 @@ class Cluster:
         )
 
     @asynccontextmanager
-    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        client = AIOKafkaAdminClient(**self.connection())
+    async def admin(self) -> AsyncIterator[AdminClient]:
+        client = AdminClient(**self.connection())
         await client.start()
         try:
             yield client
