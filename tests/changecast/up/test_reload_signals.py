@@ -47,6 +47,8 @@ class Program:
     def run_in_terminal(self, script: str = "exec {command}") -> None:
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
+            # whoever runs the tests may mind no hang-up, and what it starts would mind none either
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.execvp("sh", ["sh", "-c", script.format(command=self.command)])
         eventually(lambda: "ready" in self.said, 20)
 
