@@ -3,7 +3,7 @@
 # Both set up what they need in .venv, once.
 
 PYTHON ?= python3
-JOBS   ?= 3
+JOBS   ?= 4
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
@@ -51,7 +51,7 @@ $(READY): requirements.lock pyproject.toml
 run: install  ## Everything, with changecast.yaml where there is one, else the example.
 	@exec $(BIN)/changecast up -c $$(test -e changecast.yaml && echo changecast.yaml || echo changecast.example.yaml)
 
-test: install  ## ARGS="-k cursor" for some of them, JOBS=6 with more cores.
+test: install  ## ARGS="-k cursor" for some of them, JOBS=8 with more cores.
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 bench: install  ## Streams, sinks and catchup; PART=sinks for one of them, ARGS=--short for a look in a minute.
