@@ -34,6 +34,11 @@ def places(function: _F) -> _F:
     )
 
 
+def utc(moment: datetime) -> str:
+    """A time as all commands show it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 class Moment(click.ParamType):
     """An age as 90m, or a time in UTC."""
 

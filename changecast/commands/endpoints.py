@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from changecast.commands.deliveries import warn_when_nobody_delivers
-from changecast.options import output, places, progress, unknown_subscription, where_of
+from changecast.commands.sending import warn_when_nobody_delivers
+from changecast.options import output, places, progress, unknown_subscription, utc, where_of
 
 if TYPE_CHECKING:
     from changecast.deliveries.parcels import DeadDelivery
@@ -91,7 +91,7 @@ def disable(config: Path | None, data_dir: Path | None, subscription: str, reaso
     where = where_of(config, data_dir)
     state = _state(where, subscription)
     if state.disabled_at is not None:
-        click.echo(f"{subscription} is disabled already, since {_utc(state.disabled_at)}: {state.disabled_reason}")
+        click.echo(f"{subscription} is disabled already, since {utc(state.disabled_at)}: {state.disabled_reason}")
         return
     why = BY_HAND if reason is None else f"{BY_HAND}: {reason}"
     asyncio.run(write(where.cluster, [disabled(state, datetime.now(UTC), why)]))
@@ -129,7 +129,7 @@ def enable(config: Path | None, data_dir: Path | None, subscription: str, retry_
     # only now: up to here retries that came due have died
     missed = _missed(where, subscription, Span(state.disabled_at, datetime.now(UTC)))
     died = _died(where, subscription, state.disabled_at)
-    click.echo(f"{subscription} is enabled; it was disabled since {_utc(state.disabled_at)}: {state.disabled_reason}")
+    click.echo(f"{subscription} is enabled; it was disabled since {utc(state.disabled_at)}: {state.disabled_reason}")
     if missed:
         click.echo(f"{missed:,} events that it wants came meanwhile: they are delivered now, oldest first.")
     if died:
@@ -197,7 +197,3 @@ def _around(since: datetime) -> Span:
     from changecast.deliveries.span import Span
 
     return Span(since - _MOMENT)
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

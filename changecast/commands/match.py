@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from changecast.options import Moment, output, places, progress, subscription_of, where_of
+from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
     from changecast.deliveries.matching import Matches
@@ -64,7 +64,7 @@ def command(
 
 
 def _summary(found: Matches, since: datetime) -> str:
-    words = f"{found.events:,} events since {since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    words = f"{found.events:,} events since {utc(since)}"
     if found.unreadable:
         words += f", and {found.unreadable:,} records that are no events"
     if len(found.of) == 1 and found.events:
