@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from changecast.commands.retry import retry
-from changecast.commands.sending import NAMED, named_deliveries
+from changecast.deliveries.retry import retry
+from changecast.deliveries.sending import NAMED, named_deliveries
 from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from changecast.commands.sending import warn_when_nobody_delivers
+from changecast.deliveries.sending import warn_when_nobody_delivers
 from changecast.options import output, places, progress, unknown_subscription, utc, where_of
 
 if TYPE_CHECKING:

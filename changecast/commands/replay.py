@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from changecast.commands.sending import sendable, warn_when_nobody_delivers
+from changecast.deliveries.sending import sendable, warn_when_nobody_delivers
 from changecast.options import Moment, output, places, progress, subscription_of, where_of
 
 if TYPE_CHECKING:

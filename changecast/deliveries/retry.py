@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from changecast.commands.sending import NAMED, named_deliveries, sendable, warn_when_nobody_delivers
+from changecast.deliveries.sending import NAMED, named_deliveries, sendable, warn_when_nobody_delivers
 from changecast.options import Moment, places, progress, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
