@@ -114,7 +114,7 @@ class Worker:
             stack.push_async_callback(producer.stop)
             client = Client(self._config.delivery, self._config.network.allow)
             stack.push_async_callback(client.aclose)
-            self._states = EndpointStates(self._cluster, producer, self._clock, self._config.delivery.disable_after)
+            self._states = EndpointStates(self._cluster, producer, self._clock, self._random, self._config.delivery.disable_after)
             await self._states.load(self._config.subscriptions)
             self._journal = Journal(producer, self._cluster.topics.deliveries, self._clock)
             self._make_endpoints(client)
