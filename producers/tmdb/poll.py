@@ -155,7 +155,7 @@ class ChangesFeed:
             found = await read_list(self._client, self._kind, day)
             for page in self._list_pages(progress, found):
                 yield page
-            progress.sweep.listed(day, found.ids)
+            progress.sweep.listed(day, list(found.ids))
             complete = complete and found.complete
         if complete:
             progress.listed_at = now

@@ -62,7 +62,7 @@ class Progress:
 
     def day_listed(self, ids: dict[int, None]) -> None:
         """Take in the list of the day at `walk`."""
-        self.walking = deque(self.sweep.listed(self.walk, ids))
+        self.walking = deque(self.sweep.listed(self.walk, list(ids)))
         self.walk_listed = True
 
     def day_walked(self) -> None:
