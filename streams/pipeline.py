@@ -259,7 +259,7 @@ class Pipeline:
         elif waiting.reading.done():
             answer = _answer(waiting.reading)
             taken = waiting.sightings[: self._told(waiting, answer)]
-            result = enriched(provider, taken, self._before(waiting), answer)
+            result = enriched(provider, taken, self._before(waiting), answer, self._place.volatile)
         else:
             return None
         changes = [

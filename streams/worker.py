@@ -71,7 +71,14 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
         patience = Patience(limits.settle, limits.retry_budget, limits.forbidden_recheck)
         reader = EntityReader(provider, patience)
         app.places[name] = Place(
-            provider, reader, cluster, app.seen[name], app.snapshots[name], limits.dedupe_window, limits.batch_budget
+            provider,
+            reader,
+            cluster,
+            app.seen[name],
+            app.snapshots[name],
+            limits.dedupe_window,
+            limits.batch_budget,
+            volatile=frozenset(limits.volatile),
         )
     metrics.app, metrics.rates = app, rates
     await app.start()
