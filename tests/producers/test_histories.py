@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from changecast.sandbox import Fault, Limits, Quirks, Sandbox
@@ -102,6 +102,10 @@ class World:
         self.dedupe_window = section.dedupe_window
         self.provider = REGISTRY[self.name](section, RateLimit(RATE, self.clock), self.clock)
         self.remembered = {feed.name: Remembered() for feed in self.provider.feeds}
+
+    def published(self) -> Counter[str]:
+        """The ids of what has come out, by how often."""
+        return self.log.published(self.dedupe_window)
 
     async def restart(self) -> None:
         await self.provider.aclose()
@@ -236,6 +240,7 @@ async def live(world: World, history: list[tuple[str, Any]]) -> None:
 @pytest.mark.parametrize("name", REGISTRY)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=st.lists(steps, min_size=3, max_size=14), odd=st.booleans())
+@example(history=[("edit", 6), ("poll", None), ("wait", 3 * 86_400), ("edit", 1), ("aborted", 1)], odd=False)
 def test_each_edit_is_told_exactly_once_after_dedupe(name: str, history: list[tuple[str, Any]], odd: bool) -> None:
     async def run() -> None:
         clock = ManualClock(NOON)
@@ -250,7 +255,7 @@ def test_each_edit_is_told_exactly_once_after_dedupe(name: str, history: list[tu
                 stands = STANDS[name](world)
             finally:
                 await world.provider.aclose()
-        published = world.log.published(world.dedupe_window)
+        published = world.published()
         told = {event_id for event_id in published if ":feed:" not in event_id}
         assert max(published.values(), default=1) == 1
         assert stands <= told
@@ -276,4 +281,4 @@ async def test_answers_of_another_shape_than_documented_are_outlived(name: str) 
             await live(world, [("fault", (SHAPELESS, 12)), ("edit", 3), ("poll", None)])
         finally:
             await world.provider.aclose()
-        assert STANDS[name](world) <= set(world.log.published(world.dedupe_window))
+        assert STANDS[name](world) <= set(world.published())
