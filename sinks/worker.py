@@ -18,6 +18,7 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
+from runtime.pulse import Pulse
 from runtime.topics import ensure_topics
 from schemas.config import Config
 from schemas.delivery import EndpointState
@@ -30,7 +31,6 @@ from sinks.feed import Feed
 from sinks.journal import BATCH_BYTES, Journal
 from sinks.metrics import Engine, SinksMetrics
 from sinks.ownership import Ownership
-from sinks.pulse import Pulse
 from sinks.retry import RetryPolicy
 from sinks.returns import Returns
 from sinks.senders import Rates, bounds_of, sender_of
