@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from producers.interface import BrokenItem, Page
 from producers.tmdb import events
@@ -127,12 +128,16 @@ class ChangesFeed:
             if walking:
                 async for page in self._list_walked_day(progress):
                     yield page
-            chunk = _take(fresh or (progress.walking if walking else turn))
+            waiting = fresh or (progress.walking if walking else turn)
+            chunk = list(islice(waiting, SIDE_BY_SIDE))
             walk_next = not walking
             asked = await self._ask_side_by_side(chunk, first_window_only=walking)
             for page in self._pages(progress, asked):
                 yield page
             self._mark(progress, asked, outcomes)
+            # only now: of the walked day, whoever is not asked, or not written, must be there for the next poll
+            for _ in chunk:
+                waiting.popleft()
             progress.day_walked()
             outcomes.raise_if_away()
             if self._clock.monotonic() - started >= self.interval_s:
@@ -289,7 +294,3 @@ def _note_whether_there(there: set[int], answer: Asked) -> None:
         there.add(answer.listing.id)
     elif answer.given_up and isinstance(answer.found.problem, NotFound):
         there.discard(answer.listing.id)
-
-
-def _take(waiting: deque[Listing]) -> list[Listing]:
-    return [waiting.popleft() for _ in range(min(SIDE_BY_SIDE, len(waiting)))]

@@ -241,6 +241,7 @@ async def live(world: World, history: list[tuple[str, Any]]) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=st.lists(steps, min_size=3, max_size=14), odd=st.booleans())
 @example(history=[("edit", 6), ("poll", None), ("wait", 3 * 86_400), ("edit", 1), ("aborted", 1)], odd=False)
+@example(history=[("shifting", 1), ("wait", 3 * 86_400), ("aborted", 0), ("edit", 1), ("aborted", 3)], odd=True)
 def test_each_edit_is_told_exactly_once_after_dedupe(name: str, history: list[tuple[str, Any]], odd: bool) -> None:
     async def run() -> None:
         clock = ManualClock(NOON)

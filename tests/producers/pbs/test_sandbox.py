@@ -33,11 +33,14 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
+def settings(sandbox: Sandbox, timeout: str = "5s") -> Pbs:
+    keys = sandbox.credentials
+    return Pbs(key=keys.pbs_key, secret=keys.pbs_secret, base_url=f"{sandbox.url}/pbs/api/v1", timeout=timeout)
+
+
 @pytest.fixture
 async def pbs(sandbox: Sandbox) -> AsyncIterator[PbsProvider]:
-    keys = sandbox.credentials
-    settings = Pbs(key=keys.pbs_key, secret=keys.pbs_secret, base_url=f"{sandbox.url}/pbs/api/v1", timeout="500ms")
-    provider = PbsProvider(settings, RateLimit(1000))
+    provider = PbsProvider(settings(sandbox), RateLimit(1000))
     yield provider
     await provider.aclose()
 
@@ -118,10 +121,12 @@ async def test_a_cut_connection_and_a_gateway_page_are_asked_again(sandbox: Sand
     assert events
 
 
-async def test_a_body_that_comes_a_byte_a_second_ends_at_the_time_out(sandbox: Sandbox, pbs: PbsProvider) -> None:
+async def test_a_body_that_comes_a_byte_a_second_ends_at_the_time_out(sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("GET /pbs/*", times=None, status=200, body="x" * 60, drip=0.5))
+    pbs = PbsProvider(settings(sandbox, timeout="500ms"), RateLimit(1000))
     with pytest.raises(ProviderUnavailable, match="no whole answer"):
         await polled(pbs)
+    await pbs.aclose()
 
 
 @dataclass

@@ -36,7 +36,7 @@ async def tvdb(sandbox: Sandbox) -> AsyncIterator[TvdbProvider]:
 
 
 def settings(sandbox: Sandbox, **changed: object) -> Tvdb:
-    values = {"apikey": sandbox.credentials.tvdb_apikey, "base_url": f"{sandbox.url}/tvdb", "timeout": "500ms", **changed}
+    values = {"apikey": sandbox.credentials.tvdb_apikey, "base_url": f"{sandbox.url}/tvdb", "timeout": "5s", **changed}
     return Tvdb.model_validate(values)
 
 
