@@ -1,10 +1,11 @@
-"""Commits what the shards have settled: all that came together while the last commit was on its way, in one go."""
+"""Commits what the shards have settled: all that came together while a shard's last commit was on its way, in one go."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
@@ -31,36 +32,70 @@ _LOST = (CommitFailedError, IllegalGenerationError, IllegalStateError, Rebalance
 
 
 class Commits:
-    """`shards()`: those owned now. One commit is on its way at a time."""
+    """`shards()`: those owned now. Of one shard one commit is on its way at a time, since each goes on from the last; the shards do not
+    wait for each other: a transaction that takes long holds up its own shard alone."""
 
     def __init__(self, consumer: AIOKafkaConsumer, shards: Callable[[], Iterable[Shard]], clock: Clock) -> None:
         self._consumer = consumer
         self._shards = shards
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._under_way: dict[Shard, asyncio.Task[None]] = {}
         self._next_transaction: dict[Shard, float] = {}
 
     async def run(self) -> None:
         """Until cancelled. Raises KafkaError when a transaction fails: what it held is settled nowhere, so all starts again."""
-        while True:
-            await self._clock.sleep(_EVERY_S)
-            now = self._clock.monotonic()
-            ready = [shard for shard in self._shards() if now >= self._next_transaction.get(shard, 0.0)]
-            await self.commit(ready)
+        begun: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                await self._clock.sleep(_EVERY_S)
+                for task in {task for task in begun if task.done()}:
+                    begun.remove(task)
+                    task.result()
+                begun.update(self._begin(self._ready()))
+        finally:
+            for task in begun:
+                task.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
 
     async def commit(self, shards: Iterable[Shard]) -> None:
-        async with self._lock:
-            steps = [(shard, step) for shard in shards if not shard.closed and (step := shard.step()) is not None]
-            plain = [(shard, step) for shard, step in steps if step.is_plain]
-            full = [(shard, step) for shard, step in steps if not step.is_plain]
-            await asyncio.gather(self._plain(plain), *(self._full(shard, step) for shard, step in full))
+        """All that these have settled by now, after what is on its way for them. Raises KafkaError."""
+        these = list(shards)
+        while under_way := {self._under_way[shard] for shard in these if shard in self._under_way}:
+            await asyncio.wait(under_way)
+        await asyncio.gather(*self._begin(these))
+
+    def forget(self, shard: Shard) -> None:
+        self._next_transaction.pop(shard, None)
+
+    def _ready(self) -> list[Shard]:
+        now = self._clock.monotonic()
+        return [
+            shard for shard in self._shards() if shard not in self._under_way and now >= self._next_transaction.get(shard, 0.0)
+        ]
+
+    def _begin(self, shards: Iterable[Shard]) -> list[asyncio.Task[None]]:
+        """One commit for all that have offsets alone, and a transaction for each of the others. None of them has one on its way."""
+        steps = [(shard, step) for shard in shards if not shard.closed and (step := shard.step()) is not None]
+        plain = [(shard, step) for shard, step in steps if step.is_plain]
+        begun = [self._task([shard], self._full(shard, step)) for shard, step in steps if not step.is_plain]
+        if plain:
+            begun.append(self._task([shard for shard, _ in plain], self._plain(plain)))
+        return begun
+
+    def _task(self, shards: list[Shard], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._under_way.update(dict.fromkeys(shards, task))
+        task.add_done_callback(lambda _: self._over(shards))
+        return task
+
+    def _over(self, shards: list[Shard]) -> None:
+        for shard in shards:
+            del self._under_way[shard]
 
     async def _plain(self, steps: list[tuple[Shard, Step]]) -> None:
         offsets = {
             TopicPartition(topic, shard.partition): commit for shard, step in steps for topic, commit in step.commons.items()
         }
-        if not offsets:
-            return
         try:
             await self._consumer.commit(offsets)
         except _LOST as problem:
@@ -77,6 +112,3 @@ class Commits:
     async def _full(self, shard: Shard, step: Step) -> None:
         await shard.write(step)
         self._next_transaction[shard] = self._clock.monotonic() + _TRANSACTIONS_EVERY_S
-
-    def forget(self, shard: Shard) -> None:
-        self._next_transaction.pop(shard, None)
