@@ -25,8 +25,6 @@ _RETRY_SHARE = 16
 """One pick in so many goes to a retry although first attempts wait."""
 _MAX_QUEUED_BYTES = 8 * 1024 * 1024
 """Of one endpoint: events are about 1 KB, but one may have a large series in it."""
-_RETRIES_PER_QUEUE = 8
-"""The retry lane is that much shorter than the queue: what has no room there waits in its topic."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,8 @@ class Bounds:
 
 class Endpoint:
     """`on_answer(delivery, answer)` is called for each delivery of each attempt, at once and in order; `on_busy(name, busy)` when
-    there is work, and when there is none any more; `on_error` with what a sender raised, which it never should.
+    there is work, and when there is none any more; `on_error` with what a sender raised, which it never should. While
+    `recorded` is not set nothing is sent, since nothing would be known of it after a kill.
 
     `_behind` has an entity's URN while one first attempt of it is in `_ready` or in flight; what came after it waits there."""
 
@@ -55,6 +54,7 @@ class Endpoint:
         on_error: Callable[[BaseException], None],
         on_busy: Callable[[str, bool], None],
         pulse: Pulse,
+        recorded: asyncio.Event,
         rate: RateLimit | None = None,
     ) -> None:
         self.name = name
@@ -72,13 +72,12 @@ class Endpoint:
         self._on_busy = on_busy
         self._rate = rate
         self._pulse = pulse
+        self._recorded = recorded
         self._ready: deque[Delivery] = deque()
         self._behind: dict[str, deque[Delivery]] = {}
-        self._retries = RetryLane(max(bounds.queue // _RETRIES_PER_QUEUE, bounds.concurrency), bounds.concurrency)
-        self._queued = self._queued_bytes = 0
-        self._picks = 0
+        self._retries = RetryLane(bounds.queue, bounds.concurrency)
+        self._queued = self._queued_bytes = self._picks = self._calls = 0
         self._sending: set[Delivery] = set()
-        self._calls = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
@@ -223,6 +222,9 @@ class Endpoint:
 
     async def _work(self) -> None:
         while self._has_work():
+            if not self._recorded.is_set():
+                await self._recorded.wait()
+                continue  # it may be disabled by now, or its partition gone
             now = self._clock.monotonic()
             if not self.breaker.admits(self._calls, now):
                 self._wake_after(self.breaker.wait(now))

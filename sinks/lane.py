@@ -9,6 +9,8 @@ from sinks.delivery import Delivery
 
 PARSED_BYTES = 1024 * 1024
 """What waits behind so much is kept as bytes alone."""
+_PER_QUEUE = 8
+"""The lane is that much shorter than the endpoint's queue: what has no room there waits in its topic."""
 _MAX_BYTES = 4 * 1024 * 1024
 _GUESS_S = 0.05
 """What an attempt takes, until some have been seen."""
@@ -56,10 +58,10 @@ class Pace:
 
 
 class RetryLane:
-    """`length`: deliveries, at most. Times as in `Pace`."""
+    """`queue`: the first attempts for which the endpoint has room. Times as in `Pace`."""
 
-    def __init__(self, length: int, side_by_side: int) -> None:
-        self._length = length
+    def __init__(self, queue: int, side_by_side: int) -> None:
+        self._length = max(queue // _PER_QUEUE, side_by_side)
         self._waiting: deque[Delivery] = deque()
         self._bytes = 0
         self._pace = Pace(side_by_side)

@@ -52,7 +52,7 @@ async def committing(world: World, shards: list[Shard]) -> AsyncIterator[Commits
     consumer = world.cluster.consumer(group_id=group_id(world.cluster.topics))
     await consumer.start()
     consumer.assign([TopicPartition(topic, shard.partition) for shard in shards for topic in shard.commons])
-    commits = Commits(consumer, lambda: shards, SystemClock())
+    commits = Commits(consumer, lambda: shards, asyncio.Event(), SystemClock())
     running = asyncio.create_task(commits.run())
     try:
         yield commits
