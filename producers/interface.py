@@ -13,6 +13,9 @@ from schemas.event import Change, Entity, Image, ObservedEvent
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict."""
 
+LANGUAGE_MARK = "@"
+"""`overview@de` is the field `overview` in German: a change of it has the key `overview` and the language `de`."""
+
 
 @dataclass(frozen=True)
 class BrokenItem:
@@ -68,10 +71,10 @@ class Telling(Protocol):
 class Fetched:
     """An entity's state as the provider gives it now, in the parts that are compared.
 
-    `fields`: plain fields by name, volatile ones left out. `members`: things that belong to the entity and have an identity
+    `fields`: plain fields by name. `members`: things that belong to the entity and have an identity
     of their own, as {"episodes": {"184602": {…}}}: they are added, updated and deleted one by one. `images` by path.
     `partial`: something could not be had or read; what is missing then is taken to be as it was, not deleted.
-    A field in another language than the first has it in its name: `overview@de`.
+    A field in another language than the first has it in its name (see `LANGUAGE_MARK`).
     `comparable` is False where the provider names the changes itself (TMDB): nothing is diffed or kept then.
     """
 

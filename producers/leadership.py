@@ -2,7 +2,8 @@
 
 Kafka's own group membership decides. The workers join one consumer group on the cursors topic, which has one partition;
 whoever holds it leads. A killed leader's session ends after ten seconds, and another takes over. A leader that was only
-slow is fenced by the transactional ids (see `writer.py`): membership says who should poll, fencing makes sure.
+slow is fenced by the transactional ids (see `writer.py`): membership says who should poll, fencing makes sure. One that stood
+still sends no request any more and joins anew (see `runtime/pulse.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def group_of(cluster: Cluster) -> str:
 
 
 class Leadership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """`async with Leadership(cluster) as leadership`, then wait for `gained`, and stop work when `lost` is set."""
+    """`async with Leadership(cluster) as leadership`, then wait for `gained`, and stop work when `lost` is set. `stood_by`: another
+    worker has led since this one joined."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._topic = cluster.topics.cursors.name
@@ -39,6 +41,7 @@ class Leadership(ConsumerRebalanceListener):  # type: ignore[misc]
             partition_assignment_strategy=[StickyPartitionAssignor],
         )
         self._heartbeat: asyncio.Task[None] | None = None
+        self.stood_by = False
         self.gained = asyncio.Event()
         self.lost = asyncio.Event()
 
@@ -67,6 +70,7 @@ class Leadership(ConsumerRebalanceListener):  # type: ignore[misc]
             self.gained.set()
             return
         log.info("another worker polls the providers; this one stands by")
+        self.stood_by = True
         if self.gained.is_set():
             self.gained.clear()
             self.lost.set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from aiokafka.errors import ProducerFenced
+
 from producers.board import StatusBoard
 from producers.leadership import Leadership
 from producers.lending import Lending, polling_rate
@@ -17,6 +19,7 @@ from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.logs import secrets_of
 from runtime.metrics import exporting
+from runtime.pulse import Pulse, StoodStill
 from runtime.topics import ensure_topics
 from schemas.config import Config
 
@@ -38,23 +41,53 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: P
         log.warning("no provider is configured: nothing is polled")
         await stop.wait()
         return
-    async with Leadership(cluster) as leadership:
-        metrics.joined = True
-        while not stop.is_set():
-            await _first(stop, leadership.gained)
-            if not stop.is_set():
-                await _poll_while_leading(config, cluster, stop, leadership, metrics)
+    first = True
+    while not stop.is_set():
+        try:
+            await _take_part(config, cluster, stop, metrics, first=first)
+        except* StoodStill as pause:
+            log.warning("%s; another worker may poll by now, so this one joins anew", pause.exceptions[0])
+        except* ProducerFenced:
+            log.warning("another worker polls the providers, so this one joins anew")
+        first = False
+
+
+async def _take_part(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: ProducersMetrics, *, first: bool) -> None:
+    """Lead or stand by, until `stop` is set. `first`: this process has not done so before. Raises StoodStill and ProducerFenced, in a
+    group."""
+    pulse = Pulse(SystemClock())
+    async with asyncio.TaskGroup() as group:
+        # from before it joins: it would not learn of a pause in between
+        beating = group.create_task(pulse.run(), name="pulse")
+        async with Leadership(cluster) as leadership:
+            metrics.joined = True
+            while not stop.is_set():
+                await _first(stop, leadership.gained)
+                if not stop.is_set():
+                    rates = _budgets(config, pulse, taken_over=leadership.stood_by or not first)
+                    await _poll_while_leading(config, cluster, stop, leadership, rates, metrics)
+        beating.cancel()
+
+
+def _budgets(config: Config, pulse: Pulse, *, taken_over: bool) -> dict[str, CountedRateLimit]:
+    """Polling's share of each provider's requests. When it is taken over, its last owner may have spent it a moment ago."""
+    found = {}
+    for name, settings in config.providers.configured().items():
+        share = polling_rate(settings)
+        found[name] = CountedRateLimit(0 if taken_over else share, pulse=pulse)
+        found[name].set_rate(share)
+    return found
 
 
 async def _poll_while_leading(
-    config: Config, cluster: Cluster, stop: asyncio.Event, leadership: Leadership, metrics: ProducersMetrics
+    config: Config,
+    cluster: Cluster,
+    stop: asyncio.Event,
+    leadership: Leadership,
+    rates: dict[str, CountedRateLimit],
+    metrics: ProducersMetrics,
 ) -> None:
     clock = SystemClock()
-    rates = {
-        # polling's share of the provider's request budget
-        name: CountedRateLimit(polling_rate(settings))
-        for name, settings in config.providers.configured().items()
-    }
     providers = [REGISTRY[name](settings, rates[name]) for name, settings in config.providers.configured().items()]
     board = StatusBoard(cluster, lambda name: rates[name].rate, secrets_of(config))
     pollers = [

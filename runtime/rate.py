@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runtime.clock import Clock, SystemClock
+from runtime.pulse import Pulse
 
 _MARGIN_S = 0.05
 """Requests that leave a second apart can arrive closer together: the window is that much longer."""
@@ -29,12 +30,16 @@ _ROUNDING = 1e-9
 class RateLimit:
     """Hands out leave to send. Fair: callers go in the order in which they asked.
 
+    With a `pulse`, one whose process stood still hands out nothing any more: its share may be another's by now. Who runs the pulse ends
+    what asks here, and begins anew.
+
     A rate below 1 is one request every 1/rate seconds. A provider counts requests as they arrive, which is somewhere between the
     sending and the answer: `request` tells the budget of both, `acquire` of the sending alone.
     """
 
-    def __init__(self, rate: float, clock: Clock | None = None) -> None:
+    def __init__(self, rate: float, clock: Clock | None = None, *, pulse: Pulse | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._pulse = pulse
         self._paused_until = float("-inf")
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -97,7 +102,7 @@ class RateLimit:
 
     def _wait(self) -> float:
         """Seconds, as things stand, until one more request may be sent."""
-        if not self.rate:
+        if not self.rate or not (self._pulse is None or self._pulse.steady):
             return math.inf
         ready = self._paused_until
         if len(self._sent) == self._sent.maxlen:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from runtime.clock import Clock
 from runtime.metrics import Histogram
+from runtime.pulse import Pulse
 from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
 from sinks.delivery import Delivery
 from sinks.lane import PARSED_BYTES, RetryLane
-from sinks.pulse import Pulse
 from sinks.shard import Shard
 
 _RETRY_SHARE = 16

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from random import Random
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import ProducerFenced
 from pydantic import ValidationError
 
+from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas.config import Subscription
 from schemas.delivery import EndpointState
 from sinks.alerting import level_reached
+from sinks.topics import beginning_id
 
 log = logging.getLogger(__name__)
 
+_FENCED = Backoff(0.1, 2.0)
 _FAILING_BEFORE_TOLD = timedelta(seconds=60)
 """An endpoint that fails now and then does not write a record each time; five days of failing are counted from the first."""
 
@@ -31,11 +37,14 @@ def _nobody(state: EndpointState) -> None:
 class EndpointStates:
     """`on_change(state)` is called for each state that this or another worker wrote."""
 
-    def __init__(self, cluster: Cluster, producer: AIOKafkaProducer, clock: Clock, disable_after: timedelta) -> None:
+    def __init__(
+        self, cluster: Cluster, producer: AIOKafkaProducer, clock: Clock, random: Random, disable_after: timedelta
+    ) -> None:
         self._cluster = cluster
         self._topic = cluster.topics.endpoints.name
         self._producer = producer
         self._clock = clock
+        self._random = random
         self._disable_after = disable_after
         self._states: dict[str, EndpointState] = {}
         self._failing: dict[str, datetime] = {}
@@ -45,17 +54,45 @@ class EndpointStates:
         self.on_change: Callable[[EndpointState], None] = _nobody
 
     async def load(self, subscriptions: Iterable[Subscription]) -> None:
-        """Reads all states. A subscription that has none begins now, or `from` earlier, and that is written before it is served."""
+        """Reads all states. A subscription that has none begins now, or `from` earlier, and that is written before it is served.
+
+        Workers that meet it at once must agree on when it begins, or what is published in between is served in one's partitions and
+        not in the other's. So one transactional id is for all of them, and who begins something reads what is there after its
+        producer has fenced the others': there is one record of a beginning, whoever wrote it."""
+        wanted = list(subscriptions)
+        await self._read()
+        for attempt in itertools.count(1):
+            if all(subscription.name in self._states for subscription in wanted):
+                return
+            try:
+                await self._begin(wanted)
+            except ProducerFenced:
+                log.info("another worker begins subscriptions at this moment: what it has written is read")
+                await self._clock.sleep(_FENCED.delay(attempt, self._random))
+                await self._read()
+
+    async def _read(self) -> None:
         async for record in read_to_end(self._cluster, self._topic):
             self._apply(record)
             self._end = record.offset + 1
-        new = [subscription for subscription in subscriptions if subscription.name not in self._states]
-        await asyncio.gather(*(self._begin(subscription) for subscription in new))
 
-    async def _begin(self, subscription: Subscription) -> None:
-        since = self._clock.now() - (subscription.since or timedelta())
-        await self._write(EndpointState(subscription=subscription.name, since=since))
-        log.info("subscription %s is new: it gets what is published from %s on", subscription.name, since.isoformat())
+    async def _begin(self, subscriptions: Iterable[Subscription]) -> None:
+        """Raises ProducerFenced when another worker has begun to do the same."""
+        async with self._cluster.transactional_producer(beginning_id(self._cluster.topics)) as producer:
+            await self._read()
+            now = self._clock.now()
+            new = [
+                EndpointState(subscription=subscription.name, since=now - (subscription.since or timedelta()))
+                for subscription in subscriptions
+                if subscription.name not in self._states
+            ]
+            async with producer.transaction():
+                # aiokafka commits over a record that the broker has refused: each must be known to be there
+                keyed = [(state.subscription.encode(), state.to_json()) for state in new]
+                await asyncio.gather(*(producer.send_and_wait(self._topic, value, key=key) for key, value in keyed))
+        for state in new:
+            self._states[state.subscription] = state
+            log.info("subscription %s is new: it gets what is published from %s on", state.subscription, state.since.isoformat())
 
     def since(self, subscription: str) -> datetime:
         return self._states[subscription].since
@@ -151,9 +188,6 @@ class EndpointStates:
             log.warning("%s-%d@%d is no endpoint state: %s", self._topic, record.partition, record.offset, error)
             return None
         known = self._states.get(state.subscription)
-        if known is not None and known.since < state.since:
-            # two workers that met a new subscription at once: the earlier one holds, so that no event falls between
-            state = state.model_copy(update={"since": known.since})
         if known is not None and _ended(known, state):
             # its failures are counted anew, or the next would go on from the first of the last outage
             self._failing.pop(state.subscription, None)

@@ -53,3 +53,8 @@ def group_id(topics: Topics) -> str:
 def transactional_id(topics: Topics, partition: int) -> str:
     """One for each partition number: its next owner fences the last one."""
     return f"{topics.prefix}-sinks-{partition}"
+
+
+def beginning_id(topics: Topics) -> str:
+    """The transactional id of whoever writes when new subscriptions begin; one for all workers."""
+    return f"{topics.prefix}-sinks-beginning"

@@ -18,6 +18,7 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
+from runtime.pulse import Pulse
 from runtime.topics import ensure_topics
 from schemas.config import Config
 from schemas.delivery import EndpointState
@@ -30,7 +31,6 @@ from sinks.feed import Feed
 from sinks.journal import BATCH_BYTES, Journal
 from sinks.metrics import Engine, SinksMetrics
 from sinks.ownership import Ownership
-from sinks.pulse import Pulse
 from sinks.retry import RetryPolicy
 from sinks.returns import Returns
 from sinks.senders import Rates, bounds_of, sender_of
@@ -116,7 +116,7 @@ class Worker:
             stack.push_async_callback(producer.stop)
             client = Client(self._config.delivery, self._config.network.allow)
             stack.push_async_callback(client.aclose)
-            self._states = EndpointStates(self._cluster, producer, self._clock, self._config.delivery.disable_after)
+            self._states = EndpointStates(self._cluster, producer, self._clock, self._random, self._config.delivery.disable_after)
             await self._states.load(self._config.subscriptions)
             self._journal = Journal(producer, self._cluster.topics.deliveries, self._clock)
             self._make_endpoints(client)

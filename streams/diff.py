@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from producers.interface import LANGUAGE_MARK
+from producers.volatile import is_volatile, without
 from schemas.event import ENTITY_KEY, Action, Change
 from streams.snapshots import State
 
 IMAGES_KEY = "images"
-LANGUAGE_MARK = "@"
-"""`overview@de` is the field `overview` in German: a change of it has the key `overview` and the language `de`."""
-VOLATILE_IMAGE_FIELDS = frozenset({"vote_average", "vote_count"})
-"""They move with every visitor's vote: no news, and no cause to wake a subscriber."""
 
 
-def differences(before: State, after: State) -> list[Change]:
-    """Fields in alphabetical order, then members by key, then images: the same order on any machine and after any restart."""
+def differences(before: State, after: State, volatile: Collection[str] = ()) -> list[Change]:
+    """Fields in alphabetical order, then members by key, then images: the same order on any machine and after any restart.
+
+    `volatile` names what is not compared, at any depth. It is left out on both sides: the state before may be of a time when it was
+    compared."""
     return [
-        *_fields(before.fields, after.fields),
-        *_members(before.members, after.members),
-        *_images(before, after),
+        *_fields(before.fields, after.fields, volatile),
+        *_members(before.members, after.members, volatile),
+        *_images(before, after, volatile),
     ]
 
 
@@ -31,32 +32,34 @@ def appearance(action: Action, updated_fields: list[str], state: State) -> list[
     return [Change(key=ENTITY_KEY, action=action)]
 
 
-def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+def _fields(before: Mapping[str, Any], after: Mapping[str, Any], volatile: Collection[str]) -> Iterator[Change]:
     for key in sorted({*before, *after}):
-        old, new = before.get(key), after.get(key)
-        if old != new:
+        old, new = _compared(before.get(key), after.get(key), volatile)
+        if old != new and not is_volatile(key, volatile):
             name, _, language = key.partition(LANGUAGE_MARK)
             yield Change(key=name, action=_action(key in before, key in after), language=language or None, before=old, after=new)
 
 
-def _members(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> Iterator[Change]:
-    for key in sorted({*before, *after}):
-        old, new = before.get(key, {}), after.get(key, {})
-        for identity in sorted({*old, *new}):
-            if old.get(identity) != new.get(identity):
-                yield Change(
-                    key=key,
-                    action=_action(identity in old, identity in new),
-                    before=old.get(identity),
-                    after=new.get(identity),
-                    native_id=identity,
-                )
+def _members(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]], volatile: Collection[str]
+) -> Iterator[Change]:
+    for key in sorted(key for key in {*before, *after} if not is_volatile(key, volatile)):
+        were, are = before.get(key, {}), after.get(key, {})
+        for identity in sorted({*were, *are}):
+            old, new = _compared(were.get(identity), are.get(identity), volatile)
+            if old != new:
+                action = _action(identity in were, identity in are)
+                yield Change(key=key, action=action, before=old, after=new, native_id=identity)
 
 
-def _images(before: State, after: State) -> Iterator[Change]:
+def _compared(old: Any, new: Any, volatile: Collection[str]) -> tuple[Any, Any]:
+    return (old, new) if old == new else (without(old, volatile), without(new, volatile))
+
+
+def _images(before: State, after: State, volatile: Collection[str]) -> Iterator[Change]:
     for path in sorted({*before.images, *after.images}):
         old, new = before.images.get(path), after.images.get(path)
-        compared = [image and image.model_dump(mode="json", exclude=set(VOLATILE_IMAGE_FIELDS)) for image in (old, new)]
+        compared = [image and without(image.model_dump(mode="json"), volatile) for image in (old, new)]
         if compared[0] != compared[1]:
             shown = new or old
             yield Change(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from producers.interface import Fetched, Provider, Refused
@@ -44,8 +44,15 @@ def covered(provider: Provider, sightings: Sequence[Sighting], state: State) -> 
     return Enriched([assemble.read(provider, event, state, _own(event, state)) for event in observed])
 
 
-def enriched(provider: Provider, sightings: Sequence[Sighting], before: State | None, answer: Answer) -> Enriched:
-    """The events of one entity with the provider's answer. One answer tells of all of them: the first carries what changed."""
+def enriched(
+    provider: Provider,
+    sightings: Sequence[Sighting],
+    before: State | None,
+    answer: Answer,
+    volatile: Collection[str] = (),
+) -> Enriched:
+    """The events of one entity with the provider's answer. One answer tells of all of them: the first carries what changed.
+    `volatile`: see `differences`."""
     observed = [sighting.event for sighting in sightings]
     known = before.entity if before else None
     if answer is None:
@@ -58,15 +65,17 @@ def enriched(provider: Provider, sightings: Sequence[Sighting], before: State | 
     if not answer.comparable:
         state = State.of(answer)
         return Enriched([assemble.read(provider, event, state, _own(event, state), partial=answer.partial) for event in observed])
-    return _compared(provider, observed, before, answer)
+    return _compared(provider, observed, before, answer, volatile)
 
 
-def _compared(provider: Provider, observed: list[ObservedEvent], before: State | None, fetched: Fetched) -> Enriched:
+def _compared(
+    provider: Provider, observed: list[ObservedEvent], before: State | None, fetched: Fetched, volatile: Collection[str]
+) -> Enriched:
     after = State.of(fetched)
     if fetched.partial and before is not None:
         after = after.filled_from(before)
     first, *later = observed
-    changes = _changes(first, before, after)
+    changes = _changes(first, before, after, volatile)
     events = [
         assemble.read(provider, first, after, changes, baseline=before is None, partial=fetched.partial),
         *(assemble.read(provider, event, after, _own(event, after), partial=fetched.partial) for event in later),
@@ -74,12 +83,12 @@ def _compared(provider: Provider, observed: list[ObservedEvent], before: State |
     return Enriched(events, Write(first.subject.encode(), after.pack()))
 
 
-def _changes(first: ObservedEvent, before: State | None, after: State) -> list[Change]:
+def _changes(first: ObservedEvent, before: State | None, after: State, volatile: Collection[str]) -> list[Change]:
     """What differs, behind what the event itself brings: a resync is told even where nothing differs."""
     own = _own(first, after)
     if before is None:
         return own or appearance(first.data.action, first.data.updated_fields, after)
-    return [*own, *differences(before, after)]
+    return [*own, *differences(before, after, volatile)]
 
 
 def _own(event: ObservedEvent, state: State) -> list[Change]:

@@ -65,15 +65,24 @@ class TransactionalOutput:
             await producer.stop()
 
     async def begin_at(self, offset: int) -> None:
-        """`offset`: of the first fresh event. Raises PassedOver when the partition holds one between that and the committed offset."""
+        """`offset`: of the first fresh event. Raises PassedOver when the partition holds one between that and the committed offset.
+        What Kafka has deleted between the two, it says: that is lost to the streams, and can be read again from the provider."""
         if offset == self.next_offset:
             return
         consumer = self._cluster.consumer(isolation="read_uncommitted", group_id=None)
         await consumer.start()
         try:
             first = await next_record(consumer, self._tp, self.next_offset)
+            begins = (await consumer.beginning_offsets([self._tp]))[self._tp]
         finally:
             await consumer.stop()
+        if begins > self.next_offset:
+            log.critical(
+                "%s/%d: what stood at offsets %d to %d, up to %d changes, was deleted before the streams read it: they were off for longer"
+                " than the topic keeps its records. `changecast provider backfill %s --since ...` reads that time again",
+                *(self._tp.topic, self._tp.partition, self.next_offset, begins - 1, begins - self.next_offset),
+                self._tp.topic.rpartition(".")[2],
+            )
         if first is None or first < offset:
             raise PassedOver(f"{self._tp.topic}/{self._tp.partition} goes on at {offset}, and {first} was not handed over")
 

@@ -24,6 +24,7 @@ from schemas.event import ObservedEvent, Status
 from streams import raw
 from streams.dedupe import Mark, first_sightings
 from streams.enrich import Sighting, covered, enriched
+from streams.feedtime import FeedTimes
 from streams.lane import Outcome
 from streams.output import Record
 from streams.pending import Pending, Waiting, from_record
@@ -66,7 +67,7 @@ class Pipeline:
         self._answered: set[str] = set()
         self._unreadable: dict[bytes, tuple[bytes, str]] = {}
         self._wake = asyncio.Event()
-        self._stream_time = 0
+        self._feed_times = FeedTimes()
         self._sweep = Sweep(place.seen, partition, f"{self._name}:".encode(), place.dedupe_window)
         self._sweeping = Sweeping(self._sweep)
 
@@ -138,7 +139,7 @@ class Pipeline:
             cycle.others += [self._records.defer(sighting) for sighting in waiting.defer()]
             waiting.let_go_of_state()
         self._place.dead.check()
-        marks = [*cycle.marks.values(), *self._sweeping.step(self._stream_time, grown=bool(cycle.marks))]
+        marks = [*cycle.marks.values(), *self._sweeping.step(self._feed_times.of, grown=bool(cycle.marks))]
         records = [record for _, record in sorted(cycle.changes, key=lambda change: change[0])]
         records += cycle.others
         cycle.counts.dead = sum(self._records.is_dead(record) for record in records)
@@ -153,12 +154,12 @@ class Pipeline:
                 cycle.others.append(self._records.dead(event.key, event.value, event.message.offset, "bad-event", str(reason)))
             else:
                 sightings.append(sighting)
-                self._stream_time = max(self._stream_time, raw.feed_time_ms(sighting.event))
+                self._feed_times.note(sighting.event)
         return sightings
 
     def _mark(self, event: ObservedEvent) -> Mark:
         """An event that was read ahead is met again when the feed has come to its time, so it is kept from then on."""
-        return Mark(max(self._stream_time, raw.told_at_ms(event)))
+        return Mark(max(self._feed_times.of(event.id), raw.told_at_ms(event)))
 
     async def _answers(self, touched: Iterable[Waiting]) -> None:
         """Ask about the entities, and wait for the answers as long as the batch budget lets, and as more of them come."""
@@ -259,7 +260,7 @@ class Pipeline:
         elif waiting.reading.done():
             answer = _answer(waiting.reading)
             taken = waiting.sightings[: self._told(waiting, answer)]
-            result = enriched(provider, taken, self._before(waiting), answer)
+            result = enriched(provider, taken, self._before(waiting), answer, self._place.volatile)
         else:
             return None
         changes = [

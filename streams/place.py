@@ -16,7 +16,7 @@ BATCH_BUDGET = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Place:
-    """`batch_budget`: how long a batch waits for fetches before it leaves them behind."""
+    """`batch_budget`: how long a batch waits for fetches before it leaves them behind. `volatile`: fields that are not compared."""
 
     provider: Provider
     reader: EntityReader
@@ -26,3 +26,4 @@ class Place:
     dedupe_window: timedelta
     batch_budget: timedelta = BATCH_BUDGET
     dead: DeadCount = field(default_factory=DeadCount)
+    volatile: frozenset[str] = frozenset()

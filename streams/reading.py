@@ -25,6 +25,8 @@ SIDE_BY_SIDE = 32
 SEEMS_AWAY = SIDE_BY_SIDE
 """As many failures without one answer between: it is not single entities that fail."""
 CREDENTIALS_RETRY_S = 60.0
+_DATE_STEP = timedelta(seconds=1)
+"""A provider's `Date` header counts whole seconds."""
 _REMEMBERED = 200
 """Entities with all their pictures, some 100 KB each."""
 _BACKOFF = Backoff(first=0.5, longest=30.0)
@@ -87,14 +89,27 @@ class EntityReader:
         known = self._recent.get((entity.type, entity.id))
         if known is not None and self.covers(known.fetched_at, newest):
             return known
+        began = self._clock.monotonic()
         await self._clock.sleep(self.settling_s(newest))
         answer = await self._persist(entity)
+        if (early := self._early_s(answer, newest, self._clock.monotonic() - began)) > 0:
+            await self._clock.sleep(early)
+            answer = await self._persist(entity)
         if isinstance(answer, Refused) and answer.forbidden and was_readable:
             await self._clock.sleep(self._patience.forbidden_recheck.total_seconds())
             answer = await self._persist(entity)
         if isinstance(answer, Fetched) and not answer.comparable:
             self._remember(answer)
         return answer
+
+    def _early_s(self, answer: Answer, newest: datetime, waited_s: float) -> float:
+        """Seconds by which the answer came too early, as its own time tells: it was asked for by our clock, before the provider's was
+        known, or after one of them was set. No more than the margin is waited in all: an event's time may be one to come."""
+        if answer is None or isinstance(answer, Failed):
+            return 0.0
+        early = self._patience.settle - (answer.fetched_at - newest)
+        left = self._patience.settle - timedelta(seconds=waited_s)
+        return min(early, left).total_seconds() if early > _DATE_STEP else 0.0
 
     async def _persist(self, entity: Entity) -> Answer:
         """Ask until there is an answer, or the budget has run out."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Protocol
 
@@ -45,13 +45,13 @@ class Sweep:
         """Whether a round has begun that is not at its end."""
         return bool(self._after)
 
-    def step(self, stream_time: int) -> list[Write]:
-        """The marks to delete among the next ones. `stream_time` in ms: how far the provider's events have come."""
+    def step(self, feed_time: Callable[[str], int]) -> list[Write]:
+        """The marks to delete among the next ones. `feed_time`: how far the feed of an id has come, in ms."""
         rows = list(self._table.scan(self._partition, self._prefix, self._after, STEP))
-        expired, oldest_kept = [], stream_time - self._window_ms
+        expired = []
         for key, value in rows:
             seen_at = seen_at_of(value)
-            if seen_at < oldest_kept:
+            if seen_at < feed_time(key.decode()) - self._window_ms:
                 expired.append(Write(key, None))
             else:
                 self._walked += 1
@@ -82,14 +82,14 @@ class Sweeping:
         if self._timer is not None:
             self._timer.cancel()
 
-    def step(self, stream_time: int, *, grown: bool) -> list[Write]:
+    def step(self, feed_time: Callable[[str], int], *, grown: bool) -> list[Write]:
         """The marks to delete, where a step is due. `grown`: the cycle itself adds marks, which only a later step can see."""
         due_in = self._swept_at + EVERY_S - time.monotonic()
         if due_in > 0:
             self._again_in(due_in)
             return []
         self._swept_at = time.monotonic()
-        expired = self._sweep.step(stream_time)
+        expired = self._sweep.step(feed_time)
         if grown or self._sweep.under_way:
             self._again_in(EVERY_S)
         return expired

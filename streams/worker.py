@@ -13,8 +13,10 @@ import threading
 from aiokafka.errors import KafkaError
 
 from producers.registry import REGISTRY
+from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
+from runtime.pulse import Pulse, StoodStill
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.config import Config
@@ -53,7 +55,9 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
         await stop.wait()
         return
     app = StreamsApp(cluster, config.data_dir / "streams", list(settings))
-    rates = {name: RateLimit(0) for name in settings}
+    pulse = Pulse(SystemClock())
+    beating = asyncio.create_task(_beat(pulse), name="pulse")
+    rates = {name: RateLimit(0, pulse=pulse) for name in settings}
     providers = {name: REGISTRY[name](settings[name], rates[name], attempts=1) for name in settings}
 
     def share_out(name: str, partitions: int) -> None:
@@ -67,18 +71,26 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
         patience = Patience(limits.settle, limits.retry_budget, limits.forbidden_recheck)
         reader = EntityReader(provider, patience)
         app.places[name] = Place(
-            provider, reader, cluster, app.seen[name], app.snapshots[name], limits.dedupe_window, limits.batch_budget
+            provider,
+            reader,
+            cluster,
+            app.seen[name],
+            app.snapshots[name],
+            limits.dedupe_window,
+            limits.batch_budget,
+            volatile=frozenset(limits.volatile),
         )
     metrics.app, metrics.rates = app, rates
     await app.start()
     watching = asyncio.create_task(_watch(app, Watchdog(cluster)), name="watchdog")
     stopping = asyncio.ensure_future(stop.wait())
-    ends: list[asyncio.Future[object]] = [stopping, watching, app.failed]  # type: ignore[list-item]
+    ends: list[asyncio.Future[object]] = [stopping, watching, beating, app.failed]  # type: ignore[list-item]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    if app.failed.done() or watching.done():
+    if app.failed.done() or watching.done() or beating.done():
         logging.shutdown()
         os._exit(EXIT_FAILED_BATCH)
     watching.cancel()
+    beating.cancel()
     metrics.app = None
     _leave_at_the_latest()
     try:
@@ -97,6 +109,14 @@ def _leave_at_the_latest() -> None:
     leaving = threading.Timer(LEAVE_S, os._exit, (0,))
     leaving.daemon = True
     leaving.start()
+
+
+async def _beat(pulse: Pulse) -> None:
+    """Returns when this process has stood still: its partitions, and with them its share of the budgets, may be another's."""
+    try:
+        await pulse.run()
+    except StoodStill as reason:
+        log.critical("this worker ends, to be started again: %s", reason)
 
 
 async def _watch(app: StreamsApp, watchdog: Watchdog) -> None:

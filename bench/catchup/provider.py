@@ -62,9 +62,9 @@ class CatchUp:
 
     async def _list(self, request: web.Request) -> web.Response:
         day = date.fromisoformat(request.query["start_date"])
-        ids = self._listed.get(day, [])
+        ids = self._listed.get(day, [])[::-1]  # what changed last comes first, as in recorded lists
         if request.match_info["kind"] == "movie":
-            ids = [*(probe for probe, shown in self._probes.items() if _day(shown) == day), *ids]
+            ids = [*(probe for probe, shown in reversed(self._probes.items()) if _day(shown) == day), *ids]
         page = int(request.query["page"])
         results = [{"id": number, "adult": False} for number in ids[(page - 1) * _LIST_PAGE : page * _LIST_PAGE]]
         return _json({"results": results, "page": page, "total_pages": -(-len(ids) // _LIST_PAGE), "total_results": len(ids)})

@@ -77,7 +77,9 @@ def markdown(found: list[Row], size: Size) -> str:
         f"with {size.items} changes each, and {size.entries:,} entries of PBS's changelog. Both are answered from memory by one other "
         f"process, which also counts the requests. The interval is {size.interval_s:g} s, and `rate` is {size.rate:g} at each, of which "
         f"polling has {size.polling_rate:g}: more than real ones allow, so that it ends in minutes. A movie that has just changed is "
-        "listed every second, and may wait for one interval as ever and for one more.\n\n" + "\n".join(lines) + "\n"
+        "listed every second, before the others as in recorded lists, and may wait for one interval as ever and for one more.\n\n"
+        + "\n".join(lines)
+        + "\n"
     )
 
 

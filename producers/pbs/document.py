@@ -1,7 +1,7 @@
 """What of an entity's document is compared: fields, links and availabilities as members, images by path.
 
 Everything in `attributes` counts, also what is not known here, but for this:
-- `updated_at` at any depth, which moves without a change that anybody could see.
+- What the setting `volatile` names, at any depth: `updated_at` moves without a change that anybody could see.
 - `player_code`, which repeats the id in a page of HTML.
 - Lists of children (`assets`, `episodes`, `seasons`, `specials`, `shows`, `collections`) and links that were inherited
   (`season_links`, `episode_links`): a change there is an entry of its own in the changelog.
@@ -24,7 +24,6 @@ IMAGE_BASE = "https://image.pbs.org"
 
 _LEFT_OUT = frozenset(
     {
-        "updated_at",
         "player_code",
         "parent_tree",
         "assets",
@@ -68,7 +67,7 @@ def members_of(attributes: Mapping[str, Any]) -> dict[str, dict[str, Json]]:
                 key = _unused(str(link.get("profile", "link")), members["links"])
                 members["links"][key] = _plain({"value": link.get("value")})
     if isinstance(availabilities, dict):
-        members["availabilities"] = {str(name): _plain(value) for name, value in availabilities.items() if name != "updated_at"}
+        members["availabilities"] = {str(name): _plain(value) for name, value in availabilities.items()}
     return members
 
 
@@ -152,7 +151,7 @@ def _plain_object(value: Mapping[str, Any]) -> Json:
         return value["id"]
     if _is_reference(value):
         return _reference(value)
-    return {name: _plain(item) for name, item in value.items() if name != "updated_at"}
+    return {name: _plain(item) for name, item in value.items()}
 
 
 def _plain_list(values: list[Any]) -> list[Json]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from producers.interface import Fetched, Refused
 from producers.pbs.client import Denied, Document, PbsClient, entity_path
 from producers.pbs.document import (
@@ -16,6 +18,7 @@ from producers.pbs.document import (
 )
 from producers.pbs.entries import native_type
 from producers.pbs.parents import Line, Parents
+from producers.volatile import without
 from runtime.clock import Clock
 from schemas.event import Entity
 
@@ -23,8 +26,9 @@ from schemas.event import Entity
 class Fetcher:
     """Fetches entities. A parent costs a request once an hour."""
 
-    def __init__(self, client: PbsClient, clock: Clock) -> None:
+    def __init__(self, client: PbsClient, clock: Clock, volatile: Collection[str]) -> None:
         self._client = client
+        self._volatile = frozenset(volatile)
         self._parents = Parents(client, clock)
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
@@ -39,10 +43,10 @@ class Fetcher:
         if isinstance(document, Denied):
             return Refused(entity, document.forbidden, document.date)
         self._parents.remember(entity.type, document)
-        return fetched(entity, document, await self._parents.line(document.attributes))
+        return fetched(entity, document, await self._parents.line(document.attributes), self._volatile)
 
 
-def fetched(entity: Entity, document: Document, line: Line) -> Fetched:
+def fetched(entity: Entity, document: Document, line: Line, volatile: Collection[str]) -> Fetched:
     """The document's part of the comparison. `fetched_at` is the provider's clock at the entity's own document."""
     attributes = document.attributes
     images = images_of(attributes)
@@ -58,8 +62,8 @@ def fetched(entity: Entity, document: Document, line: Line) -> Fetched:
             external_ids=external_ids_of(attributes),
         ),
         fetched_at=document.date,
-        fields=fields_of(attributes),
-        members=members_of(attributes),
+        fields=without(fields_of(attributes), volatile),
+        members=without(members_of(attributes), volatile),
         images=images,
         primary_image=primary_image(images),
         partial=not line.whole,

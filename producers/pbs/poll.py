@@ -68,10 +68,11 @@ class ChangelogFeed:
         if position.reread is None:
             return
         # one page at least: slow newest pages must not keep the re-read from ever coming to its end
+        until = position.reread.until
         async for changelog in self._pages(position.reread.at - _TICK):
             position = position.reread_on(changelog)
             cursor = self._cursor(cursor, position, read_to)
-            yield self._page(changelog, cursor)
+            yield self._page(changelog, cursor, until)
             if position.reread is None or self._clock.monotonic() - started >= self.interval_s:
                 return
 
@@ -89,10 +90,11 @@ class ChangelogFeed:
                 yield Page((event,), cursor)
             position = reread_before_outage(position, self._settings, now)
             if position.reread is not None:
+                until = position.reread.until
                 async for changelog in self._pages(position.reread.at - _TICK):
                     position = position.reread_on(changelog)
                     cursor = self._cursor(cursor, position, read_to)
-                    yield self._page(changelog, cursor)
+                    yield self._page(changelog, cursor, until)
                     if position.reread is None:
                         break
                     async for page in self._read_ahead(position, cursor, changelog.date):
@@ -154,9 +156,11 @@ class ChangelogFeed:
             unread = BrokenItem("bad-page", f"pbs changelog: {problem}", problem.body)
             return replace(behind, broken=(unread, *behind.broken))
 
-    def _page(self, changelog: ChangelogPage, cursor: Cursor) -> Page:
-        observed_at = self._clock.now()
-        return Page(tuple(observed(entry, observed_at) for entry in changelog.entries), cursor, changelog.broken)
+    def _page(self, changelog: ChangelogPage, cursor: Cursor, until: datetime | None = None) -> Page:
+        """`until`: where a re-read ends. What its last page holds beyond that is out of turn: the walk has yet to come there."""
+        now = self._clock.now()
+        events = (observed(entry, now, out_of_turn=until is not None and entry.time > until) for entry in changelog.entries)
+        return Page(tuple(events), cursor, changelog.broken)
 
     def _cursor(self, before: Cursor | None, position: Position, read_to: datetime) -> Cursor:
         """The cursor before, as it is, when nothing has moved: a page that brings nothing new need not be written."""

@@ -19,7 +19,7 @@ def as_parent(above: Entity) -> Parent:
     return Parent(type=above.type, id=above.id, number=above.number)
 
 
-def observed(subject: Entity, item: Item, observed_at: datetime) -> ObservedEvent:
+def observed(subject: Entity, item: Item, observed_at: datetime, *, out_of_turn: bool = False) -> ObservedEvent:
     change = Change(
         key=item.key,
         action=item.action,
@@ -29,7 +29,7 @@ def observed(subject: Entity, item: Item, observed_at: datetime) -> ObservedEven
         after=item.after,
         native_id=item.id,
     )
-    return _event(subject, item.id, change, item.time, observed_at)
+    return _event(subject, item.id, change, item.time, observed_at, out_of_turn=out_of_turn)
 
 
 def day_gap(feed: Kind, day: date, reason: str, observed_at: datetime) -> ObservedEvent:
@@ -52,7 +52,9 @@ def gone(subject: Entity, day: date, observed_at: datetime) -> ObservedEvent:
     return _event(subject, f"gone:{day.isoformat()}", change, observed_at, observed_at)
 
 
-def _event(subject: Entity, item_id: str, change: Change, time: datetime, observed_at: datetime) -> ObservedEvent:
+def _event(
+    subject: Entity, item_id: str, change: Change, time: datetime, observed_at: datetime, *, out_of_turn: bool = False
+) -> ObservedEvent:
     urn = Urn(PROVIDER, subject.type, subject.id)
     return ObservedEvent(
         id=f"{urn}:{item_id}",
@@ -60,5 +62,12 @@ def _event(subject: Entity, item_id: str, change: Change, time: datetime, observ
         type=event_type(PROVIDER, subject.type, [change], change.action),
         subject=str(urn),
         time=time,
-        data=ObservedData(provider=PROVIDER, entity=subject, action=change.action, changes=[change], observed_at=observed_at),
+        data=ObservedData(
+            provider=PROVIDER,
+            entity=subject,
+            action=change.action,
+            changes=[change],
+            out_of_turn=out_of_turn,
+            observed_at=observed_at,
+        ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from producers.interface import Fetched, Refused
@@ -21,6 +22,7 @@ from producers.tmdb.place import (
     season_place,
     series_place,
 )
+from producers.volatile import without
 from runtime.clock import Clock
 from runtime.http import BadResponse, ProviderUnavailable
 from schemas.event import Entity, Image, Parent
@@ -49,8 +51,9 @@ class Found:
 class Fetcher:
     """Fetches entities. Holds the details of series and seasons, and the configuration, for a while."""
 
-    def __init__(self, client: TmdbClient, clock: Clock) -> None:
+    def __init__(self, client: TmdbClient, clock: Clock, volatile: Collection[str]) -> None:
         self._client = client
+        self._volatile = frozenset(volatile)
         self._clock = clock
         self._above: Cache[str, Details] = Cache(PARENTS_KEPT_S, PARENTS_LIMIT, clock)
         self._hosts: Cache[str, ImageHost] = Cache(CONFIGURATION_KEPT_S, 1, clock)
@@ -121,7 +124,7 @@ class Fetcher:
         return Fetched(
             entity=entity,
             fetched_at=found.read.at,
-            fields=details.fields,
+            fields=without(details.fields, self._volatile),
             images=_images(host, pictures, subject.type, details.primary_image),
             primary_image=details.primary_image,
             partial=partial or not known,

@@ -28,9 +28,6 @@ _NUMBERS = ("season_number", "episode_number")
 _PRIMARY = ("poster_path", "still_path", "profile_path")
 _CHILDREN = (("seasons", "season_number"), ("episodes", "episode_number"))
 
-VOLATILE = frozenset({"popularity", "vote_average", "vote_count", "rating"})
-"""Details that move by themselves."""
-
 
 def parse_list(document: Any) -> Listed:
     """`{results: [{id, adult}], page, total_pages, total_results}`. Raises BadResponse where `results` is no list.
@@ -155,7 +152,7 @@ def parse_details(document: Any) -> Details:
             for entry in _entries(found.get(key))
             if (child := whole(entry.get("id"))) is not None and (number := whole(entry.get(numbered))) is not None
         },
-        fields={key: value for key, value in found.items() if key not in VOLATILE and not isinstance(value, dict | list)},
+        fields={key: value for key, value in found.items() if not isinstance(value, dict | list)},
     )
 
 

@@ -155,7 +155,7 @@ class ChangesFeed:
             found = await read_list(self._client, self._kind, day)
             for page in self._list_pages(progress, found):
                 yield page
-            progress.sweep.listed(day, found.ids)
+            progress.sweep.listed(day, list(found.ids))
             complete = complete and found.complete
         if complete:
             progress.listed_at = now
@@ -226,7 +226,11 @@ class ChangesFeed:
         broken: list[BrokenItem] = []
         for answer in asked:
             changes = answer.found.changes
-            told += [events.observed(subject, item, now) for subject, item in changes if item.time >= progress.begun]
+            told += [
+                events.observed(subject, item, now, out_of_turn=progress.ahead(item.time))
+                for subject, item in changes
+                if item.time >= progress.begun
+            ]
             broken += self._set_aside.new(answer.listing.id, answer.found.broken)
             if answer.given_up:
                 told += self._parting(answer, now)

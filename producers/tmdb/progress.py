@@ -52,6 +52,10 @@ class Progress:
         """There are days to be walked."""
         return self.walk < self.recent
 
+    def ahead(self, moment: datetime) -> bool:
+        """Whether what happened then is newer than the day that is walked. It is told out of turn: what is walked must not look old."""
+        return self.behind and moment >= midnight(self.walk + DAY)
+
     def turn_to(self, now: datetime) -> None:
         """A new poll: the days that count as recent move on with the time."""
         self.recent = max(self.walk, day_of(now - self._overlap))
@@ -62,7 +66,7 @@ class Progress:
 
     def day_listed(self, ids: dict[int, None]) -> None:
         """Take in the list of the day at `walk`."""
-        self.walking = deque(self.sweep.listed(self.walk, ids))
+        self.walking = deque(self.sweep.listed(self.walk, list(ids)))
         self.walk_listed = True
 
     def day_walked(self) -> None:

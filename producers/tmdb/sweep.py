@@ -6,7 +6,7 @@ once more when it is over. All of it is in memory: after a restart everything of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -20,8 +20,8 @@ CLOSE_MARGIN = timedelta(minutes=10)
 class Listing:
     """An entity of the lists. All its changes before `start` have been handed over.
 
-    `day` is the newest day on which it was listed; `found` counts up, so the newest finds have the highest. `asked_at` is
-    when it last answered, None before it ever did; `failing_since` is set while it does not.
+    `day` is the newest day on which it was listed; `found` counts up, so the newest finds have the highest, and of one list its
+    first. `asked_at` is when it last answered, None before it ever did; `failing_since` is set while it does not.
     """
 
     id: int
@@ -53,14 +53,19 @@ class Sweep:
     def __len__(self) -> int:
         return len(self._listings)
 
-    def listed(self, day: date, ids: Iterable[int]) -> list[Listing]:
-        """Take in a day's list. Returns those on it that are due, each once."""
+    def listed(self, day: date, ids: Sequence[int]) -> list[Listing]:
+        """Take in a day's list. Returns those on it that are due, each once.
+
+        TMDB's lists begin with what changed last: not documented, but recorded lists begin with the ids that were made last. After
+        a restart the whole day is new here, and this order is all that tells what is newest.
+        """
+        for entity_id in reversed(ids):
+            if entity_id not in self._listings:
+                self._found += 1
+                self._listings[entity_id] = Listing(entity_id, day, min(self.floor, day), self._found)
         due: dict[int, Listing] = {}
         for entity_id in ids:
-            listing = self._listings.get(entity_id)
-            if listing is None:
-                self._found += 1
-                listing = self._listings[entity_id] = Listing(entity_id, day, min(self.floor, day), self._found)
+            listing = self._listings[entity_id]
             listing.day = max(listing.day, day)
             if listing.start <= day:
                 due[entity_id] = listing

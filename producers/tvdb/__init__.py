@@ -34,7 +34,7 @@ class TvdbProvider:
             userkey=settings.userkey.get_secret_value() if settings.userkey else None,
         )
         self._client = TvdbClient(http, Session(http, login, clock))
-        self._fetcher = Fetcher(self._client, settings.languages)
+        self._fetcher = Fetcher(self._client, settings.languages, settings.volatile)
         self.feeds: tuple[Feed, ...] = (UpdatedFeed(self._client, settings, clock),)
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:

@@ -1,6 +1,7 @@
 """What of a series is compared: its fields, its episodes and actors as members, its images by path.
 
-All attributes count, also those that are not known here, but for the volatile ones below. An empty text is null: TheTVDB
+All attributes count, also those that are not known here, but for those of the setting `volatile`, which move with every vote or touch.
+Content has been seen to change without `lastUpdated` moving, so that is no guide. An empty text is null: TheTVDB
 writes both for what is not there. In the first configured language fields have their own names; in each further one the
 translated ones stand beside them as `overview@de`.
 """
@@ -18,11 +19,9 @@ from schemas.event import Image
 ARTWORK = "https://artworks.thetvdb.com/banners/"
 """Where the pictures are, those of API v2 also. A picture's path is its file name there."""
 
-_VOLATILE = frozenset({"siteRating", "siteRatingCount", "lastUpdated", "lastUpdatedBy", "addedBy"})
-"""They move with every vote or touch. Content has been seen to change without `lastUpdated` moving, so it is no guide."""
-_SERIES_LEFT_OUT = _VOLATILE | {"id", "language"}
-_EPISODE_LEFT_OUT = _VOLATILE | {"id", "seriesId", "language", "thumbAdded", "thumbAuthor"}
-_ACTOR_LEFT_OUT = _VOLATILE | {"id", "seriesId", "imageAdded", "imageAuthor"}
+_SERIES_LEFT_OUT = frozenset({"id", "language"})
+_EPISODE_LEFT_OUT = frozenset({"id", "seriesId", "language", "thumbAdded", "thumbAuthor"})
+_ACTOR_LEFT_OUT = frozenset({"id", "seriesId", "imageAdded", "imageAuthor"})
 
 _SERIES_TRANSLATED = ("seriesName", "overview")
 _EPISODE_TRANSLATED = ("episodeName", "overview")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from producers.interface import BrokenItem, Fetched, Json, Refused
 from producers.tvdb.client import TvdbClient
 from producers.tvdb.document import actor_fields, episode_fields, images_by_path, primary_image, series_fields
 from producers.tvdb.models import Missing, Pictures, Record, Records
+from producers.volatile import without
 from runtime.http import BadResponse
 from schemas.event import Entity
 
@@ -43,8 +44,9 @@ class Fetcher:
     each further language costs as many, without the actors. They go side by side, within the provider's request budget.
     """
 
-    def __init__(self, client: TvdbClient, languages: Sequence[str]) -> None:
+    def __init__(self, client: TvdbClient, languages: Sequence[str], volatile: Collection[str]) -> None:
         self._client = client
+        self._volatile = frozenset(volatile)
         self._languages = tuple(dict.fromkeys(languages)) or ("en",)
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
@@ -72,7 +74,7 @@ class Fetcher:
             translated={language: task.result() for language, task in zip(further, episodes[1:], strict=True)},
             actors=actors.result(),
         )
-        return _fetched(entity, state, answer.date)
+        return _fetched(entity, state, answer.date, self._volatile)
 
     async def _translation(self, series_id: str, language: str) -> Record:
         """The series in a further language; one without attributes where there is none."""
@@ -100,7 +102,7 @@ class Fetcher:
         raise BadResponse(f"series {series_id} has more than {_MOST_PAGES} pages of episodes", b"")
 
 
-def _fetched(entity: Entity, state: _State, fetched_at: datetime) -> Fetched:
+def _fetched(entity: Entity, state: _State, fetched_at: datetime, volatile: Collection[str]) -> Fetched:
     """What is compared. It is partial when an item could not be read: one that is not there then may not be gone."""
     series = state.series
     name = next((text for record in (series, *state.translations.values()) if (text := record.text("seriesName"))), None)
@@ -108,6 +110,7 @@ def _fetched(entity: Entity, state: _State, fetched_at: datetime) -> Fetched:
     external_ids = {key: text for key in ("imdbId", "zap2itId") if (text := series.text(key))}
     images = images_by_path((picture for listed in state.pictures for picture in listed.pictures), series)
     broken = [*state.episodes.broken, *state.actors.broken, *(item for listed in state.pictures for item in listed.broken)]
+    members = {"episodes": _episodes(state), "actors": {actor.id: actor_fields(actor) for actor in state.actors.records}}
     for item in broken:
         log.warning("series %s: %s: %s", entity.id, item.error, item.body[:200].decode("utf-8", "replace"))
     return Fetched(
@@ -120,8 +123,8 @@ def _fetched(entity: Entity, state: _State, fetched_at: datetime) -> Fetched:
             external_ids=external_ids,
         ),
         fetched_at=fetched_at,
-        fields=series_fields(series, state.translations),
-        members={"episodes": _episodes(state), "actors": {actor.id: actor_fields(actor) for actor in state.actors.records}},
+        fields=without(series_fields(series, state.translations), volatile),
+        members=without(members, volatile),
         images=images,
         primary_image=primary_image(images, series),
         partial=bool(broken),

@@ -1,4 +1,4 @@
-"""The feed of updates: windows of a week at most from the cursor to now, and the last day read again once an hour.
+"""The feed of updates: windows of a week at most from the cursor to now, and the day before read again once an hour.
 
 TheTVDB's updates name a series and when it last changed, no more. A start that is too far back has been seen to give an
 empty list for ever, so time is walked in weeks. A whole week without any series is passed, and reported as a gap:
@@ -82,8 +82,8 @@ class UpdatedFeed:
             cursor = self._cursor(Position(begun, begun, reread_at=now))
             yield Page((), cursor)
         position = Position.of(cursor)
-        since, position = next_read(position, self._settings, now)
-        for start, end in windows(since, now):
+        known_to, due = position.read_to, reread_is_due(position, self._settings, now)
+        for start, end in windows(next_start(position, self._settings, due=due), now):
             if end < now:
                 async for page in self._read_ahead(position):
                     yield page
@@ -93,11 +93,15 @@ class UpdatedFeed:
             pages = chunks(answer.updates, _EVENTS_A_PAGE)
             for number, updates in enumerate(pages, 1):
                 last = number == len(pages)
+                events = tuple(observed(update, now) for update in updates)
+                if not updates and end - start >= WINDOW and end > position.read_to:
+                    missing_from = max(start, position.read_to)
+                    events = (gap_event(PROVIDER, FEED, missing_from, end, "no series is named for a whole week", now),)
                 read_to = window_read if last else min(max(position.read_to, updates[-1].time), window_read)
                 position = replace(position, read_to=read_to)
-                events = tuple(observed(update, now) for update in updates)
-                if not updates and end - start >= WINDOW:
-                    events = (gap_event(PROVIDER, FEED, start, end, "no series is named for a whole week", now),)
+                if due and (end if last else updates[-1].time) >= known_to:
+                    # only now: a re-read that is broken off is begun again
+                    position = replace(position, reread_at=now)
                 yield Page(events, self._cursor(position), answer.broken if last else ())
         self._ahead_to = None
 
@@ -131,13 +135,17 @@ def first_since(since: timedelta | datetime, now: datetime) -> datetime:
     return since if isinstance(since, datetime) else now - since
 
 
-def next_read(position: Position, settings: Tvdb, now: datetime) -> tuple[datetime, Position]:
-    """Where the next poll begins: an overlap before the last one's end; `reread` before now when a re-read is due."""
+def reread_is_due(position: Position, settings: Tvdb, now: datetime) -> bool:
+    return now - position.reread_at >= settings.reread_every
+
+
+def next_start(position: Position, settings: Tvdb, *, due: bool) -> datetime:
+    """Where the next poll begins: an overlap before the last one's end, or with the re-read that is due. That reaches back from the
+    last re-read, not from now: what came late since then is found however long nobody polled."""
     since = position.read_to - settings.overlap
-    if now - position.reread_at >= settings.reread_every:
-        since = min(since, now - settings.reread)
-        position = replace(position, reread_at=now)
-    return max(since, position.begun), position
+    if due:
+        since = min(since, position.reread_at - settings.reread)
+    return max(since, position.begun)
 
 
 def windows(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -222,6 +222,23 @@ def _types(value: object) -> object:
 TypeNames = Annotated[Literal["all"] | list[str], BeforeValidator(_types)]
 
 
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def _field_names(value: object) -> object:
+    names = listed(value)
+    if isinstance(names, list) and all(_is_field_name(name) for name in names):
+        return names
+    raise Invalid("expected a list of fields' names, as [siteRating, lastUpdated]; with [] every field is compared")
+
+
+def _is_field_name(value: object) -> bool:
+    return isinstance(value, str) and _FIELD_NAME.fullmatch(value) is not None and value not in ("all", "none")
+
+
+FieldNames = Annotated[list[str], Many, BeforeValidator(_field_names)]
+
+
 def matching(pattern: str, message: str) -> AfterValidator:
     """Text of a form that a plain sentence describes better than its pattern."""
     form = re.compile(pattern)

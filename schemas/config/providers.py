@@ -9,7 +9,21 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from schemas.config.durations import Duration, Period, Since
-from schemas.config.fields import AccountName, BaseUrl, Count, Credential, Many, Number, Section, TypeNames, Watch
+from schemas.config.fields import (
+    AccountName,
+    BaseUrl,
+    Count,
+    Credential,
+    FieldNames,
+    Many,
+    Number,
+    Section,
+    TypeNames,
+    Watch,
+)
+
+VOTES = ("vote_average", "vote_count")
+"""Of a picture: they move with every visitor, and are no cause to wake a subscriber."""
 
 
 def _seconds(number: float) -> timedelta:
@@ -24,7 +38,8 @@ class Provider(Section):
     """What all providers share. `rate`: requests/s, of which enrichment has `enrichment_share`. `overlap`: how far a poll reaches
     back behind the last one. `settle`: an entity is fetched no earlier than this after its newest event, since replicas lag.
     `batch_budget`: how long a batch waits for fetches before it leaves them behind. `retry_budget`: how long an entity that fails is
-    asked for while the provider answers for others. `forbidden_recheck`: after this a 403 of a readable entity is asked once more."""
+    asked for while the provider answers for others. `forbidden_recheck`: after this a 403 of a readable entity is asked once more.
+    `volatile`: fields that move without a change that anybody could see; they are not compared. A list takes the default's place."""
 
     credentials: ClassVar[tuple[str, ...]] = ()
     """The keys that hold credentials."""
@@ -40,6 +55,7 @@ class Provider(Section):
     batch_budget: Duration = _seconds(2)
     retry_budget: Duration = _seconds(60)
     forbidden_recheck: Duration = _seconds(900)
+    volatile: FieldNames = Field(default=[*VOTES])
     timeout: Period = _seconds(15)
     max_body_bytes: Count = Field(default=32 * 1024 * 1024, gt=0)
 
@@ -66,6 +82,7 @@ class Tmdb(Provider):
     overlap: Duration = _hours(24)
     dedupe_window: Period = _hours(30 * 24)
     watch: TmdbWatch = TmdbWatch()
+    volatile: FieldNames = Field(default=["popularity", "rating", *VOTES])
 
 
 class Pbs(Provider):
@@ -80,6 +97,7 @@ class Pbs(Provider):
     reread_every: Period = _hours(1)
     dedupe_window: Period = _hours(48)
     types: TypeNames = "all"
+    volatile: FieldNames = Field(default=["updated_at"])
     rate: Number = Field(default=10, gt=0)
 
 
@@ -97,6 +115,7 @@ class Tvdb(Provider):
     reread_every: Period = _hours(1)
     dedupe_window: Period = _hours(8 * 24)
     languages: Annotated[list[str], Many] = Field(default=["en"])
+    volatile: FieldNames = Field(default=["siteRating", "siteRatingCount", "lastUpdated", "lastUpdatedBy", "addedBy", *VOTES])
     rate: Number = Field(default=10, gt=0)
 
     @property

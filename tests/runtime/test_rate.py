@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.clock import ManualClock, SystemClock
+from runtime.pulse import STILL_S, Pulse
 from runtime.rate import RateLimit
 
 
@@ -51,6 +52,17 @@ async def test_callers_go_in_the_order_in_which_they_asked() -> None:
 
     await asyncio.gather(*(ask(number) for number in range(30)))
     assert order == list(range(30))
+
+
+async def test_a_process_that_stood_still_sends_nothing_more_also_not_what_waited_for_its_turn() -> None:
+    clock = ManualClock()
+    limit = RateLimit(1, clock, pulse=Pulse(clock))
+    await limit.acquire()
+    waiting = asyncio.create_task(limit.acquire())
+    clock.advance(STILL_S)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(waiting), 0.05)
+    waiting.cancel()
 
 
 async def test_one_that_gives_up_waiting_takes_nothing_and_stops_nobody() -> None:

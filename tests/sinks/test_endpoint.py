@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from runtime.clock import SystemClock
+from runtime.pulse import Pulse
 from sinks.answer import Answer, Meaning
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
-from sinks.pulse import Pulse
 from tests.sinks.worlds import change_event, until
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from random import Random
 
 from runtime.clock import ManualClock
 from schemas.config import Subscription
@@ -13,12 +14,13 @@ from sinks.states import EndpointStates
 from tests.sinks.worlds import World, until, webhook
 
 HOOK = Subscription.model_validate(webhook("hook", "https://x.example/"))
+OTHER = Subscription.model_validate(webhook("other", "https://x.example/"))
 
 
 @contextlib.asynccontextmanager
 async def states_of(world: World, clock: ManualClock) -> AsyncIterator[EndpointStates]:
     async with world.cluster.producer() as producer:
-        states = EndpointStates(world.cluster, producer, clock, timedelta(days=5))
+        states = EndpointStates(world.cluster, producer, clock, Random(1), timedelta(days=5))
         await states.load([HOOK])
         following = asyncio.create_task(states.run())
         yield states
@@ -34,6 +36,23 @@ async def test_a_subscription_begins_once_also_for_the_next_worker(world: World)
     clock.advance(3600)
     async with states_of(world, clock) as states:
         assert states.since("hook") == began
+
+
+async def test_workers_that_meet_a_subscription_at_once_agree_when_it_begins(world: World) -> None:
+    clocks = [ManualClock() for _ in range(4)]
+    for seconds, clock in enumerate(clocks):
+        clock.advance(seconds)
+    async with contextlib.AsyncExitStack() as stack:
+        producer = await stack.enter_async_context(world.cluster.producer())
+        workers = [
+            EndpointStates(world.cluster, producer, clock, Random(number), timedelta(days=5))
+            for number, clock in enumerate(clocks)
+        ]
+        await asyncio.gather(*(worker.load([HOOK, OTHER]) for worker in workers))
+    # who serves by another time than the others loses or repeats what was published in between
+    for name in ("hook", "other"):
+        assert len({worker.since(name) for worker in workers}) == 1
+    assert sorted(record.key for record in await world.records(world.cluster.topics.endpoints.name)) == [b"hook", b"other"]
 
 
 async def test_five_days_of_nothing_but_failures_disable_an_endpoint_for_all_workers(world: World) -> None:

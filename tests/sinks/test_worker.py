@@ -13,9 +13,9 @@ from standardwebhooks import Webhook
 
 from runtime.clock import SystemClock
 from runtime.kafka import Cluster
+from runtime.pulse import StoodStill
 from schemas.delivery import Outcome
 from sinks.metrics import SinksMetrics
-from sinks.pulse import StoodStill
 from sinks.worker import Worker
 from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, until, until_async, webhook
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.providers import VOTES
 from schemas.event import Action, Change, Entity
 from streams.diff import appearance, differences
 from streams.snapshots import State
@@ -70,9 +71,25 @@ def test_a_state_does_not_differ_from_itself(same):
 
 def test_votes_for_an_image_are_no_change_but_its_language_is():
     old, voted, translated = image("/a.jpg"), image("/a.jpg").model_copy(update={"vote_count": 3}), image("/a.jpg", "de")
-    assert differences(state(images={"/a.jpg": old}), state(images={"/a.jpg": voted})) == []
-    (change,) = differences(state(images={"/a.jpg": old}), state(images={"/a.jpg": translated}))
+    assert differences(state(images={"/a.jpg": old}), state(images={"/a.jpg": voted}), VOTES) == []
+    (change,) = differences(state(images={"/a.jpg": old}), state(images={"/a.jpg": translated}), VOTES)
     assert (change.key, change.action, change.language, change.native_id) == ("images", Action.UPDATED, "de", "/a.jpg")
+
+
+def test_what_is_volatile_is_no_change_at_any_depth_and_in_any_language_also_where_the_state_before_still_has_it():
+    before = state(
+        {"rating": 7.5, "rating@de": 7, "title": "Coast", "window": {"end": 1, "rating": 2}, "gone": 1},
+        {"episodes": {"1": {"name": "One", "rating": 3}, "2": {"name": "Two", "rating": 3}}, "votes": {"1": {"by": "a"}}},
+    )
+    after = state(
+        {"rating": 8.5, "rating@de": 8, "title": "Coast", "window": {"end": 2, "rating": 9}},
+        {"episodes": {"1": {"name": "One"}, "2": {"name": "II", "rating": 5}}, "votes": {"1": {"by": "b"}}},
+    )
+    changes = differences(before, after, ("rating", "votes", "gone"))
+    assert [(change.key, change.native_id, change.before, change.after) for change in changes] == [
+        ("window", None, {"end": 1}, {"end": 2}),
+        ("episodes", "2", {"name": "Two"}, {"name": "II"}),
+    ]
 
 
 def test_an_episode_that_came_is_one_change_with_its_id():

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from runtime.kafka import Cluster
@@ -239,3 +240,16 @@ async def test_a_transaction_marker_before_the_first_event_is_nothing_that_was_p
     async with world.owner("b") as lane:
         await lane._cycle(batch(7))  # 6 is the marker of the first transaction
     assert await world.committed() == 8
+
+
+async def test_changes_that_kafka_deleted_before_they_were_read_are_told(world, caplog):
+    async with world.owner("a") as lane:
+        await lane._cycle(batch(0))
+    async with world.cluster.admin() as admin:
+        await admin.delete_records({world.tp: RecordsToDelete(before_offset=3)})
+    async with world.owner("b") as lane:
+        await lane._cycle(batch(3, 4))
+    assert await world.committed() == 5
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
+    assert f"{world.tp.topic}/0: what stood at offsets 1 to 2, up to 2 changes, was deleted" in told
+    assert "changecast provider backfill tmdb --since" in told

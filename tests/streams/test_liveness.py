@@ -6,7 +6,6 @@ from aiokafka import TopicPartition
 from runtime.clock import ManualClock
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
-from streams.deadlimit import DeadCount, DeadLimit, TooManyDead
 from streams.liveness import Progress, Stalled, Watchdog
 from tests.streams.memory import observed
 
@@ -82,34 +81,22 @@ async def test_a_worker_at_the_very_end_is_alive(raw):
     await watched(cluster, {tp: 6}, {tp: 6})
 
 
-def counted(limit: DeadLimit, outcomes: str) -> DeadCount:
-    count = DeadCount(limit)
-    for outcome in outcomes:
-        count.count_dead() if outcome == "x" else count.count_good()
-    return count
+async def test_a_partition_that_never_comes_to_work_ends_the_worker():
+    clock = ManualClock()
+    watchdog = Watchdog(Cluster.at("127.0.0.1:9"), clock=clock)
+    await watchdog.check({}, [A, B])
+    clock.advance(600)
+    await watchdog.check({A: 0}, [B])
+    clock.advance(1)
+    with pytest.raises(Stalled, match=r"raw/1 was assigned 601 s ago and is not at work"):
+        await watchdog.check({A: 0}, [B])
 
 
-def test_single_dead_events_do_not_stop_a_stream():
-    counted(DeadLimit(ratio=0.01, events=100, consecutive=10), "x" + "." * 99).check()
-
-
-def test_more_than_the_ratio_of_enough_events_stops_it():
-    with pytest.raises(TooManyDead, match="2 of the last 100 events"):
-        counted(DeadLimit(ratio=0.01, events=100, consecutive=10), "x" * 2 + "." * 98).check()
-
-
-def test_a_stream_that_went_well_for_long_is_stopped_as_soon_as_any_other():
-    with pytest.raises(TooManyDead, match="of the last"):
-        counted(DeadLimit(ratio=0.01, events=100, consecutive=10), "." * 1_000_000 + "x......" * 20).check()
-
-
-def test_a_row_of_dead_events_is_not_forgotten_for_a_good_one_behind_it():
-    with pytest.raises(TooManyDead, match="10 events in a row"):
-        counted(DeadLimit(ratio=1, events=100, consecutive=10), "x" * 10 + ".").check()
-
-
-def test_too_few_events_tell_nothing_unless_all_in_a_row_are_dead():
-    limit = DeadLimit(ratio=0.01, events=100, consecutive=10)
-    counted(limit, "x" * 9 + "." + "x" * 9).check()
-    with pytest.raises(TooManyDead, match="10 events in a row"):
-        counted(limit, "x" * 10).check()
+async def test_a_partition_that_came_to_work_has_its_time_anew_when_it_is_assigned_again():
+    clock = ManualClock()
+    watchdog = Watchdog(Cluster.at("127.0.0.1:9"), clock=clock)
+    await watchdog.check({}, [A])
+    clock.advance(500)
+    await watchdog.check({A: 0})
+    clock.advance(500)
+    await watchdog.check({}, [A])

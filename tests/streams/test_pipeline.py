@@ -50,11 +50,12 @@ class MemoryTable:
 class Partition:
     """A partition's pipeline with its tables; `feed` is one cycle, and returns what it published."""
 
-    def __init__(self, provider, *, settle=0.0, budget=1.0, tables=None, window=timedelta(days=30)):
+    def __init__(self, provider, *, settle=0.0, budget=1.0, tables=None, window=timedelta(days=30), volatile=()):
         self.seen, self.snapshots = tables or (MemoryTable(), MemoryTable())
         self.cluster = Cluster.at("127.0.0.1:1")
         reader = EntityReader(provider, Patience(settle=timedelta(seconds=settle), forbidden_recheck=timedelta(0)))
-        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, window, timedelta(seconds=budget))
+        bounds = window, timedelta(seconds=budget)
+        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, *bounds, volatile=frozenset(volatile))
         self.pipeline = Pipeline(place, PARTITION)
         self.offset = 0
 
@@ -254,6 +255,14 @@ async def test_what_a_partial_answer_lacks_is_not_deleted_and_not_added_again_la
     assert [change.key for change in partial.data.changes] == ["title"]
     assert partial.data.enrichment.status == "partial"
     assert later.data.changes == []
+
+
+async def test_a_volatile_field_is_no_change(provider):
+    partition = Partition(provider, volatile=["rating"])
+    for edit, (title, rating) in enumerate([("Nature", 1), ("Nature", 2), ("Nature II", 3)]):
+        provider.answers["1"] = show(title, BEGINNING + timedelta(seconds=10 * edit + 1), rating=rating)
+        (event,) = changes(await partition.feed(pbs(10 * edit)))
+        assert [change.key for change in event.data.changes] == [["entity"], [], ["title"]][edit]
 
 
 async def test_an_event_whose_publishing_fails_is_dead_and_the_others_go_on(provider):

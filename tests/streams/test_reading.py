@@ -62,6 +62,18 @@ async def test_an_event_settles_on_the_providers_clock_once_that_is_known(clock)
     assert provider.asked_at == [0.0, 5.0]
 
 
+@pytest.mark.parametrize("ahead", [0, 1, -1])
+async def test_what_was_read_too_early_by_the_providers_clock_is_read_again_when_it_has_settled(clock, ahead):
+    """Our clock is an hour ahead of it, which the first answer tells. A step of the header's clock is not too early."""
+    behind = timedelta(hours=1)
+    provider = Provider(clock, lambda entity, _: Fetched(entity, clock.now() - behind))
+    newest = BEGINNING - behind - timedelta(seconds=3 - ahead)
+    answer = await EntityReader(provider, clock=clock).read(MOVIE, newest, was_readable=False)
+    assert isinstance(answer, Fetched)
+    assert provider.asked_at == [0.0, 2.0 + ahead][: 2 if ahead >= 0 else 1]
+    assert answer.fetched_at - newest >= timedelta(seconds=4)
+
+
 async def test_a_second_event_that_the_first_fetch_covers_needs_no_fetch(clock):
     provider = Provider(clock, lambda entity, _: fetched(clock))
     reader = EntityReader(provider, clock=clock)

@@ -117,6 +117,8 @@ async def test_a_store_that_can_not_be_read_ends_the_worker_once_and_is_then_mad
     again.close(PARTITION)
     assert await again.recover(PARTITION) == 2
     assert again.look_up(PARTITION, b"tmdb:c01000") is None
+    again.close(PARTITION)
+    assert await again.recover(PARTITION) == 0, "it was made anew once, and is sound since"
 
 
 async def test_a_store_that_another_process_has_open_is_left_alone(cluster, table, tmp_path):

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from runtime.kafka import Cluster
+from runtime.pulse import STILL_S
 from streams import worker
 from tests.eventually import eventually
 from tests.streams import hanging
@@ -60,3 +62,14 @@ async def test_a_worker_that_stands_before_an_unread_event_ends_itself(bootstrap
             await producer.send_and_wait(cluster.topics.raw(PROVIDER).name, observed("1", 1).to_json(), partition=0)
         assert process.wait(timeout=60) == worker.EXIT_FAILED_BATCH
     assert "stands at 0 with more to read" in (tmp_path / "log").read_text()
+
+
+def test_a_worker_that_stood_still_for_most_of_its_session_ends_itself(bootstrap_servers, topic_prefix, tmp_path):
+    with hanging_worker(bootstrap_servers, topic_prefix, tmp_path, "faust") as process:
+        store = tmp_path / "data" / "streams" / "state" / f"{PROVIDER}-seen"
+        eventually(lambda: store.exists(), within=60, what="a lane has opened its store")
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(STILL_S + 0.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(timeout=20) == worker.EXIT_FAILED_BATCH
+    assert "stood still" in (tmp_path / "log").read_text()

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
+from schemas.config.providers import VOTES
 from schemas.event import ENTITY_KEY, Action, Change, ChangeEvent, Status
-from streams.diff import IMAGES_KEY, VOLATILE_IMAGE_FIELDS
+from streams.diff import IMAGES_KEY
 from streams.snapshots import State
 
 Parts = dict[tuple[str, str | None], Any]
@@ -132,7 +133,7 @@ def parts(state: State) -> Parts:
 def _comparable(key: str, value: Any) -> Any:
     if key != IMAGES_KEY or not isinstance(value, dict):
         return value
-    return {name: part for name, part in value.items() if name not in VOLATILE_IMAGE_FIELDS}
+    return {name: part for name, part in value.items() if name not in VOTES}
 
 
 def _named(address: tuple[str, str | None]) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from aiohttp import web
 
+from streams.feedtime import FeedTimes
+from streams.raw import told_at_ms
 from tests.producers.answering import json_answer
 from tests.producers.tmdb.catalogue import NOON, TODAY, error_answer, tmdb
 
 DAY = timedelta(days=1)
+MS = timedelta(milliseconds=1)
 
 
 async def test_after_three_days_away_every_day_is_walked_and_the_newest_comes_first() -> None:
@@ -22,6 +26,29 @@ async def test_after_three_days_away_every_day_is_walked_and_the_newest_comes_fi
         subjects = [event.subject for event in events]
         assert sorted(subjects) == [f"tmdb:movie:{100 + days}" for days in range(4)]
         assert set(subjects[:2]) == {"tmdb:movie:103", "tmdb:movie:102"}
+
+
+async def test_an_outage_that_is_longer_than_ids_are_known_repeats_nothing() -> None:
+    async with tmdb() as reader:
+        for entity_id in range(1, 6):
+            reader.catalogue.edit("movie", entity_id, time=NOON - timedelta(hours=entity_id))
+        await reader.poll()
+        for days in range(1, 10):
+            reader.catalogue.edit("movie", 100 + days, time=NOON + days * DAY)
+        reader.clock.advance(10 * 86400)
+        again = reader.reborn()
+        await again.poll()
+        assert again.cursor is not None
+        assert again.cursor.read_to == reader.clock.now()
+        times, marks, told = FeedTimes(), dict[str, int](), Counter[str]()
+        for event in (event for page in (*reader.pages, *again.pages) for event in page.events):
+            times.note(event)
+            if event.id not in marks:
+                told[event.id] += 1
+                marks[event.id] = max(times.of(event.id), told_at_ms(event))
+            marks = {known: at for known, at in marks.items() if at >= times.of(known) - 2 * DAY / MS}
+        assert set(told.values()) == {1}
+        assert len(told) == 5 + 9
 
 
 async def test_an_entity_changed_before_and_after_an_outage_is_told_in_the_order_of_its_changes() -> None:

@@ -157,6 +157,15 @@ async def test_new_ids_are_asked_before_those_that_were_asked_already() -> None:
         assert "/movie/1000/" in asked[0]
 
 
+async def test_of_a_list_its_first_ids_are_asked_first_since_they_changed_last() -> None:
+    async with tmdb(interval="1s") as reader:
+        for entity_id in range(1, 100):
+            reader.catalogue.edit("movie", entity_id)
+        reader.catalogue.overrides.append(lambda request: reader.clock.advance(0.2))
+        first = range(1, SIDE_BY_SIDE + 1)
+        assert {event.subject for event in await reader.poll()} == {f"tmdb:movie:{entity_id}" for entity_id in first}
+
+
 async def test_a_sweep_that_lasts_longer_than_the_interval_lets_the_list_be_read_in_between() -> None:
     async with tmdb(interval="10s") as reader:
         clock = reader.clock

@@ -75,6 +75,17 @@ async def test_a_series_is_fetched_with_its_episodes_actors_and_images() -> None
         assert len(served.logins) == 1
 
 
+async def test_what_is_volatile_is_a_setting_and_its_default_leaves_out_votes_and_touches() -> None:
+    async with serving() as (_, tvdb):
+        series = await fetched(tvdb)
+        assert not {"siteRating", "lastUpdated"} & (series.fields.keys() | series.members["episodes"]["9101"].keys())
+    async with serving(volatile=["status"]) as (_, tvdb):
+        series = await fetched(tvdb)
+        assert "status" not in series.fields
+        assert {"siteRating", "lastUpdated"} <= series.fields.keys()
+        assert "lastUpdated" in series.members["episodes"]["9101"]
+
+
 async def test_images_are_asked_for_by_each_kind_and_none_is_an_answer() -> None:
     async with serving() as (served, tvdb):
         await fetched(tvdb)

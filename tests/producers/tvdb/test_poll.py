@@ -132,7 +132,7 @@ async def test_the_overlap_never_reaches_behind_the_first_start() -> None:
         assert feed.asked()[-1][0] == ago(minutes=10)
 
 
-async def test_a_day_is_read_again_once_an_hour() -> None:
+async def test_the_day_before_the_last_reread_is_read_again_once_an_hour() -> None:
     async with updates(since="3d") as feed:
         await feed.poll()
         starts = []
@@ -141,7 +141,28 @@ async def test_a_day_is_read_again_once_an_hour() -> None:
             await feed.poll()
             start, end = feed.asked()[-1]
             starts.append(end - start)
-        assert [hours for hours in starts if hours > timedelta(hours=2)] == [timedelta(hours=24)]
+        assert [hours for hours in starts if hours > timedelta(hours=2)] == [timedelta(hours=25)]
+
+
+async def test_what_came_late_when_an_outage_began_is_found_after_it() -> None:
+    async with updates(since="3d") as feed:
+        await feed.poll()
+        feed.series = {1: ago(hours=20), 2: NOON + timedelta(days=3)}
+        feed.clock.advance(3 * 86400)
+        assert [item.split(":")[2] for item in await feed.ids()] == ["1", "2"]
+
+
+async def test_a_reread_that_is_broken_off_is_begun_again() -> None:
+    async with updates(since="3d") as feed:
+        await feed.poll()
+        feed.series = {number: ago(hours=2, seconds=number) for number in range(700)}
+        feed.clock.advance(3 * 86400)
+        async for page in feed.provider.feeds[0].poll(feed.cursor):
+            feed.cursor, told = page.cursor, {event.subject for event in page.events}
+            break
+        assert len(told) == 500
+        told |= {event.subject for page in await feed.poll() for event in page.events}
+        assert len(told) == 700
 
 
 async def test_an_outage_of_weeks_is_walked_in_windows_of_one() -> None:
@@ -149,7 +170,7 @@ async def test_an_outage_of_weeks_is_walked_in_windows_of_one() -> None:
         await feed.poll()
         feed.series = {day: NOON + timedelta(days=day) for day in range(1, 25)}
         feed.clock.advance(25 * 86400)
-        events = [item for item in await feed.ids() if "gap" not in item]
+        events = dict.fromkeys(item for item in await feed.ids() if "gap" not in item)  # windows share a second
         assert [item.split(":")[2] for item in events] == [str(day) for day in range(1, 25)]
         assert max(end - start for start, end in feed.asked()) == WINDOW
         assert feed.cursor is not None
@@ -164,7 +185,7 @@ async def test_a_week_in_which_no_series_changed_is_a_gap() -> None:
         events = [event for page in await feed.poll() for event in page.events]
         assert [event.subject for event in events] == ["tvdb:feed:updated", "tvdb:series:1"]
         assert events[0].data.changes[0].key == "gap"
-        assert events[0].data.changes[0].after["from"] == "2031-03-05T11:00:00Z"
+        assert events[0].data.changes[0].after["from"] == "2031-03-05T12:00:00Z"
 
 
 async def test_a_full_week_of_updates_is_written_in_pages_whose_cursors_lose_nothing() -> None:
@@ -187,7 +208,7 @@ async def test_a_window_that_fails_leaves_the_ones_before_it_read() -> None:
         with pytest.raises(BadResponse):
             await feed.poll()
         assert feed.cursor is not None
-        assert feed.cursor.read_to == ago(hours=1) + WINDOW
+        assert feed.cursor.read_to == ago(hours=24) + WINDOW
 
 
 async def test_our_clock_may_be_ahead_of_the_providers() -> None:

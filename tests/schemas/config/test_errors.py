@@ -12,6 +12,7 @@ from tests.schemas.config.samples import SECRET, errors, rendered, write
 NO_DURATION = "not a duration: write a number and a unit, as 250ms, 90s, 5m, 2h or 14d"
 NO_SINCE = "neither a duration nor a time: write 24h, or 2025-01-21T04:46:31Z"
 NO_WATCH = "expected all, none, or a list of ids (whole numbers)"
+NO_FIELDS = "expected a list of fields' names, as [siteRating, lastUpdated]; with [] every field is compared"
 NO_ADDRESS = "not a web address: write http:// or https://, then a host and a path"
 HOST_BITS = "not a network: it has bits set behind its prefix; did you mean 10.0.0.0/8?"
 NO_HOST = (
@@ -56,6 +57,8 @@ def test_an_unknown_key_is_shown_with_its_line_a_caret_and_the_nearest_right_nam
         ("delivery: {timeout: 0s}", "1:21: delivery.timeout: must be longer than nothing"),
         ("delivery: {retry_schedule: [5s, 5]}", f"1:33: delivery.retry_schedule[1]: {NO_DURATION}"),
         ("providers: {tmdb: {since: yesterday}}", f"1:27: providers.tmdb.since: {NO_SINCE}"),
+        ("providers: {tvdb: {volatile: none}}", f"1:30: providers.tvdb.volatile: {NO_FIELDS}"),
+        ("providers: {pbs: {volatile: [overview@de]}}", f"1:19: providers.pbs.volatile: {NO_FIELDS}"),
         ("providers: {tmdb: {watch: {tv: some}}}", f"1:32: providers.tmdb.watch.tv: {NO_WATCH}"),
         ("providers: {tmdb: {base_url: api.org}}", f"1:30: providers.tmdb.base_url: {NO_ADDRESS}"),
         ("providers: {tmdb: {base_url: 'http://api..org'}}", f"1:30: providers.tmdb.base_url: {NO_ADDRESS}"),

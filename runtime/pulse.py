@@ -11,7 +11,8 @@ STILL_S = (SESSION_TIMEOUT_MS - HEARTBEAT_MS) / 1000 - 1.0
 
 
 class StoodStill(ConnectionError):
-    """Nothing may be sent any more for what this process held before the pause: its next owner may be further by now."""
+    """Nothing may be sent any more by what this process held before the pause, partitions or a share of a budget: another may have
+    it by now."""
 
 
 class Pulse:
@@ -21,7 +22,7 @@ class Pulse:
 
     @property
     def steady(self) -> bool:
-        """Asked before each attempt: whatever runs first after the pause must notice it."""
+        """Asked before each request: whatever runs first after the pause must notice it."""
         return self._clock.monotonic() - self._last < STILL_S
 
     async def run(self) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.clock import ManualClock
-from sinks.pulse import STILL_S, Pulse, StoodStill
+from runtime.pulse import STILL_S, Pulse, StoodStill
 
 
 def test_a_process_that_stood_still_for_most_of_its_session_is_not_steady() -> None:
