@@ -18,17 +18,13 @@ from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
 from sinks.delivery import Delivery
+from sinks.lane import PARSED_BYTES, RetryLane
 from sinks.shard import Shard
 
 _RETRY_SHARE = 16
 """One pick in so many goes to a retry although first attempts wait."""
 _MAX_QUEUED_BYTES = 8 * 1024 * 1024
 """Of one endpoint: events are about 1 KB, but one may have a large series in it."""
-_PARSED_BYTES = 1024 * 1024
-"""Of one endpoint: what waits behind so much is kept as bytes alone."""
-_MAX_RETRY_BYTES = 4 * 1024 * 1024
-_RETRIES_PER_QUEUE = 8
-"""The retry lane is that much shorter than the queue: what has no room there waits in its topic."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,8 @@ class Bounds:
 
 class Endpoint:
     """`on_answer(delivery, answer)` is called for each delivery of each attempt, at once and in order; `on_busy(name, busy)` when
-    there is work, and when there is none any more; `on_error` with what a sender raised, which it never should.
+    there is work, and when there is none any more; `on_error` with what a sender raised, which it never should. While
+    `recorded` is not set nothing is sent, since nothing would be known of it after a kill.
 
     `_behind` has an entity's URN while one first attempt of it is in `_ready` or in flight; what came after it waits there."""
 
@@ -57,6 +54,7 @@ class Endpoint:
         on_error: Callable[[BaseException], None],
         on_busy: Callable[[str, bool], None],
         pulse: Pulse,
+        recorded: asyncio.Event,
         rate: RateLimit | None = None,
     ) -> None:
         self.name = name
@@ -74,14 +72,12 @@ class Endpoint:
         self._on_busy = on_busy
         self._rate = rate
         self._pulse = pulse
+        self._recorded = recorded
         self._ready: deque[Delivery] = deque()
         self._behind: dict[str, deque[Delivery]] = {}
-        self._retries: deque[Delivery] = deque()
-        self._queued = 0
-        self._queued_bytes = self._retry_bytes = 0
-        self._picks = 0
+        self._retries = RetryLane(bounds.queue, bounds.concurrency)
+        self._queued = self._queued_bytes = self._picks = self._calls = 0
         self._sending: set[Delivery] = set()
-        self._calls = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
@@ -130,7 +126,7 @@ class Endpoint:
         delivery.queued_at = self._clock.monotonic()
         self._queued += 1
         self._queued_bytes += delivery.size
-        if self._queued_bytes > _PARSED_BYTES:
+        if self._queued_bytes > PARSED_BYTES:
             delivery.event.slim()
         if (line := self._behind.get(delivery.event.subject)) is not None:
             line.append(delivery)
@@ -141,16 +137,15 @@ class Endpoint:
 
     def offer_retry(self, delivery: Delivery) -> bool:
         """A later attempt. False when there is no room, or the breaker is open."""
-        if self.blocked or self._retry_bytes >= _MAX_RETRY_BYTES:
+        if self.blocked or self._retries.full:
             return False
-        if len(self._retries) >= max(self.bounds.queue // _RETRIES_PER_QUEUE, self.bounds.concurrency):
-            return False
-        self._retries.append(delivery)
-        self._retry_bytes += delivery.size
-        if self._retry_bytes > _PARSED_BYTES:
-            delivery.event.slim()
+        self._retries.add(delivery, self._clock.monotonic())
         self._work_on()
         return True
+
+    def retry_turn(self) -> float | None:
+        """Seconds until a retry that had no room shall come back; None where that is not for its pace to say."""
+        return None if self.blocked else self._retries.turn(self._clock.monotonic())
 
     def drop(self, belongs: Callable[[Delivery], bool]) -> list[Delivery]:
         """Forget what waits and belongs, and return it. It stays open where it is held."""
@@ -158,11 +153,10 @@ class Endpoint:
         if not dropped:
             return dropped
         kept = [delivery for delivery in self._in_line() if not belongs(delivery)]
-        self._retries = deque(delivery for delivery in self._retries if not belongs(delivery))
+        self._retries.keep(lambda delivery: not belongs(delivery))
         busy = {delivery.event.subject for delivery in self._sending if delivery.is_first}
         self._ready, self._behind = deque(), {subject: deque() for subject in busy}
         self._queued, self._queued_bytes = len(kept), sum(delivery.size for delivery in kept)
-        self._retry_bytes = sum(delivery.size for delivery in self._retries)
         for delivery in kept:
             if (line := self._behind.get(delivery.event.subject)) is not None:
                 line.append(delivery)
@@ -228,6 +222,9 @@ class Endpoint:
 
     async def _work(self) -> None:
         while self._has_work():
+            if not self._recorded.is_set():
+                await self._recorded.wait()
+                continue  # it may be disabled by now, or its partition gone
             now = self._clock.monotonic()
             if not self.breaker.admits(self._calls, now):
                 self._wake_after(self.breaker.wait(now))
@@ -257,9 +254,7 @@ class Endpoint:
         self._picks += 1
         count = self.sender.batch(self.waiting)
         if self._retries and (not self._ready or self._picks % _RETRY_SHARE == 0):
-            retried = [self._retries.popleft() for _ in range(min(count, len(self._retries)))]
-            self._retry_bytes -= sum(delivery.size for delivery in retried)
-            return retried
+            return self._retries.take(count, self._clock.monotonic())
         picked: list[Delivery] = []
         while self._ready and len(picked) < count:
             picked.append(self._ready.popleft())

@@ -14,8 +14,7 @@ DEFERRALS = "changecast-deferrals"
 
 _DEFER_FIRST_S = 5.0
 _DEFER_LONGEST_S = 300.0
-"""What an endpoint has no room for comes back in 5 s, then in twice that, and so on: many thousands that are overdue
-after an outage do not stampede, and are not written again and again."""
+"""While an endpoint takes nothing, what is for it comes back in 5 s, then in twice that, and so on: it is not written again and again."""
 
 
 class UnreadableParcel(ValueError):
@@ -25,7 +24,7 @@ class UnreadableParcel(ValueError):
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """`attempts`: made so far. `due` and `ready` in Unix seconds: when it may be sent, and when it leaves its topic.
-    `topic`, `partition`, `offset`: the event's own place in the changes. `deferrals`: how often there was no room in a row."""
+    `topic`, `partition`, `offset`: the event's own place in the changes. `deferrals`: how often in a row its endpoint took nothing."""
 
     subscription: str
     value: bytes
@@ -44,9 +43,13 @@ class Parcel:
         return name, replace(self, ready=min(self.due, now + delay))
 
     def deferred(self, now: float, chance: float, at_least: float = 0.0) -> Parcel:
-        """Not attempted, since there was no room. `chance` from 0 to 1 spreads those that were refused together."""
+        """Not attempted, since the endpoint takes nothing now. `chance` from 0 to 1 spreads those that were refused together."""
         wait = max(min(_DEFER_FIRST_S * 2.0 ** min(self.deferrals, 16), _DEFER_LONGEST_S), at_least)
         return replace(self, due=now + wait * (1 + 0.1 * chance), deferrals=self.deferrals + 1)
+
+    def in_turn(self, now: float, wait: float) -> Parcel:
+        """Not attempted, since others are ahead of it at an endpoint that takes them one after another."""
+        return replace(self, due=now + wait, deferrals=0)
 
     def headers(self) -> list[tuple[str, bytes]]:
         pairs: Iterable[tuple[str, object]] = (

@@ -159,8 +159,12 @@ class Returns:
         if endpoint.disabled:
             self._give_up(delivery)
         elif not endpoint.offer_retry(delivery):
-            pause = endpoint.breaker.wait(self._clock.monotonic())
-            self._hop(waiting, parcel.deferred(now, self._random.random(), pause), now)
+            self._hop(waiting, self._later(parcel, endpoint, now), now)
+
+    def _later(self, parcel: Parcel, endpoint: Endpoint, now: float) -> Parcel:
+        if (turn := endpoint.retry_turn()) is not None:
+            return parcel.in_turn(now, turn)
+        return parcel.deferred(now, self._random.random(), endpoint.breaker.wait(self._clock.monotonic()))
 
     def _hop(self, waiting: _Waiting, parcel: Parcel, now: float) -> None:
         self._shard.park(parcel, now)

@@ -111,8 +111,7 @@ def digest_of(events: Sequence[Event]) -> Message:
     groups: dict[str, list[Event]] = {}
     for event in events:
         groups.setdefault(event.group, []).append(event)
-    what = "alerts" if all(isinstance(event, Alert) for event in events) else "changes"
-    header = f"{len(events)} {what}" + (f" of {next(iter(groups))}" if len(groups) == 1 else "")
+    header = f"{len(events)} {_what(events)}" + (f" of {next(iter(groups))}" if len(groups) == 1 else "")
     several = len(groups) > 1
     sections = [_group(name, members, several) for name, members in itertools.islice(groups.items(), _MAX_GROUPS)]
     left = list(groups.values())[_MAX_GROUPS:]
@@ -125,7 +124,7 @@ def digest_of(events: Sequence[Event]) -> Message:
         budget -= len(text)
         blocks.append(section(text))
     if left:
-        blocks.append(section(f"and {sum(map(len, left))} more {what} of {len(left)} more"))
+        blocks.append(section(f"and {sum(map(len, left))} more {_what(list(itertools.chain(*left)))} of {len(left)} more"))
     if (picture := next((found for event in events if (found := _picture(event)) is not None), None)) is not None:
         blocks.append(picture)
     providers = dict.fromkeys(event.teller for event in events)
@@ -143,9 +142,16 @@ def _group(name: str, members: list[Event], headed: bool) -> str:
     more = len(members) - len(shown)
     lines = [f"*{escaped(name, MAX_NAME)}*", *shown] if headed else shown
     if more:
-        lines.append(f"and {more} more {'change' if more == 1 else 'changes'} of {escaped(name, MAX_NAME)}")
+        what = _what(members)
+        lines.append(f"and {more} more {what.removesuffix('s') if more == 1 else what} of {escaped(name, MAX_NAME)}")
     text = "\n".join(lines)
-    return text if len(text) <= _MAX_SECTION else f"*{escaped(name, MAX_NAME)}*\n{len(members)} changes"
+    return text if len(text) <= _MAX_SECTION else f"*{escaped(name, MAX_NAME)}*\n{len(members)} {_what(members)}"
+
+
+def _what(events: Sequence[Event]) -> str:
+    """What they are, in the plural."""
+    kinds = dict.fromkeys("alerts" if isinstance(event, Alert) else "changes" for event in events)
+    return " and ".join(sorted(kinds, reverse=True))
 
 
 def _below(name: str, show: str) -> str:

@@ -101,6 +101,8 @@ class Worker:
         self._kinds: dict[str, Kind] = {one.name: "slack" if one.slack else "webhook" for one in config.subscriptions}
         self._directory = Directory(config.subscriptions, clock)
         self._pulse = Pulse(clock)
+        self._recorded = asyncio.Event()
+        self._recorded.set()
         self._busy: set[str] = set()
         self._endpoints: dict[str, Endpoint] = {}
         self._shard_tasks: dict[Shard, list[asyncio.Task[None]]] = {}
@@ -135,6 +137,7 @@ class Worker:
                 on_busy=lambda name, busy: self._busy.add(name) if busy else self._busy.discard(name),
                 rate=rates.of(subscription),
                 pulse=self._pulse,
+                recorded=self._recorded,
             )
             endpoint.since_ms = int(self._states.since(subscription.name).timestamp() * 1000)
             endpoint.disabled = self._states.disabled(subscription.name)
@@ -150,7 +153,7 @@ class Worker:
             partition_assignment_strategy=[RangePartitionAssignor],
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
-        self._commits = Commits(consumer, lambda: list(owner.shards.values()), self._clock)
+        self._commits = Commits(consumer, lambda: list(owner.shards.values()), self._recorded, self._clock)
         consumer.subscribe([topic.name for topic in event_topics(self._cluster.topics)], listener=owner)
         stack.push_async_callback(owner.close_at_once)
         stack.push_async_callback(consumer.stop)

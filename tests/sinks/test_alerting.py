@@ -17,6 +17,7 @@ from sinks.event import Alert, read_event
 from sinks.slack_alerts import alert_message
 from sinks.slack_blocks import MAX_TEXT, digest_of
 from sinks.wording import length_words
+from tests.sinks.worlds import change_event
 
 NOON = datetime(2025, 1, 21, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -171,3 +172,16 @@ def test_an_alert_of_any_error_keeps_slacks_limits_and_pings_nobody(error: str, 
 def test_a_burst_of_alerts_is_called_that() -> None:
     event = event_of(AlertKind.DISABLED, told(), state(disabled_at=NOON, disabled_reason="status 410"))
     assert digest_of([event] * 9).text == "9 alerts of endpoint newsroom"
+    group = digest_of([event] * 9).blocks[1]["text"]["text"]
+    assert group.endswith("\nand 6 more alerts of endpoint newsroom")
+    assert digest_of([event] * 4).blocks[1]["text"]["text"].endswith("\nand 1 more alert of endpoint newsroom")
+
+
+def test_a_digest_of_changes_and_alerts_names_both_and_each_group_by_what_it_is() -> None:
+    event = event_of(AlertKind.DISABLED, told(), state(disabled_at=NOON, disabled_reason="status 410"))
+    change = read_event(change_event().to_json())
+    message = digest_of([change] * 5 + [event] * 6)
+    assert message.text == "11 changes and alerts"
+    changes, alerts = (block["text"]["text"] for block in message.blocks[1:3])
+    assert changes.endswith("\nand 2 more changes of Game of Thrones season 1")
+    assert alerts.endswith("\nand 3 more alerts of endpoint newsroom")

@@ -37,7 +37,7 @@ def delivery(number: int, held: str = "retry") -> Delivery:
     return Delivery("hook", event, shard, "changes", number, held, number)
 
 
-def endpoint_to(sender: Taking, bounds: Bounds) -> Endpoint:
+def endpoint_to(sender: Taking, bounds: Bounds, recorded: asyncio.Event | None = None) -> Endpoint:
     def failed(error: BaseException) -> None:
         raise error
 
@@ -45,7 +45,20 @@ def endpoint_to(sender: Taking, bounds: Bounds) -> Endpoint:
         del anything
 
     clock = SystemClock()
-    return Endpoint("hook", sender, bounds, clock, on_answer=ignore, on_error=failed, on_busy=ignore, pulse=Pulse(clock))
+    return Endpoint(
+        *("hook", sender, bounds, clock),
+        on_answer=ignore,
+        on_error=failed,
+        on_busy=ignore,
+        pulse=Pulse(clock),
+        recorded=recorded or always(),
+    )
+
+
+def always() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 async def test_what_is_offered_in_the_moment_in_which_the_last_task_ends_is_sent_too() -> None:
@@ -69,6 +82,7 @@ async def test_what_is_offered_in_the_moment_in_which_the_last_task_ends_is_sent
         on_error=failed,
         on_busy=lambda name, busy: None,
         pulse=Pulse(clock),
+        recorded=always(),
     )
     endpoint.offer_retry(delivery(1))
     await until(lambda: len(sender.taken) == 3, 2)
@@ -108,6 +122,23 @@ async def test_an_endpoint_takes_no_more_than_its_queue_holds_in_number_and_in_b
     large.event.value += bytes(9 * 1024 * 1024)
     endpoint.offer(large)
     assert endpoint.room() == 0
+    await endpoint.aclose()
+
+
+async def test_nothing_is_sent_while_nothing_is_recorded_and_all_of_it_afterwards() -> None:
+    sender, recorded = Taking(), always()
+    endpoint = endpoint_to(sender, Bounds(concurrency=4), recorded)
+    endpoint.offer(delivery(0, held="changes"))
+    await until(lambda: len(sender.taken) == 1, 2)
+    recorded.clear()
+    for number in range(1, 20):
+        endpoint.offer(delivery(number, held="changes"))
+        endpoint.offer_retry(delivery(100 + number))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(sender.taken) == 1
+    recorded.set()
+    await until(lambda: len(sender.taken) == 39, 2)
     await endpoint.aclose()
 
 
