@@ -14,7 +14,7 @@ from changecast.up.broker import broker_part
 from changecast.up.children import Part, own_command, process_part
 from changecast.up.lock import UpLock, wait_for
 from changecast.up.logtail import LogTail, text_since, worth_showing
-from changecast.up.plan import Plan, Sandbox, with_free_port
+from changecast.up.plan import Plan, Sandbox, settled, with_free_port
 from changecast.up.ports import metrics_port, metrics_words
 from changecast.up.reloads import Reloads
 from changecast.up.screen import Screen
@@ -62,14 +62,15 @@ class Session:
         screen.say(f"changecast {version('changecast')}\n")
         self._lock.acquire()
         self._logs.mkdir(exist_ok=True)
-        # our own log: a client's complaints would break into the live view
-        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
         screen.step("Config")
         screen.done(f"{plan.path}, data in {_short(plan.config.data_dir)}")
         if self._lock.left_over:
             screen.step("Last run")
             await wait_for(self._lock.left_over, lambda names: screen.progress(f"waiting for its {names} to end"))
             screen.done("has ended")
+        plan = self.plan = settled(plan)
+        # our own log: a client's complaints would break into the live view
+        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
         await self._start_kafka()
         await self._start_topics()
         if plan.sandbox is not None:
