@@ -18,6 +18,7 @@ NO_HOST = (
     "not an address to listen on: write 127.0.0.1 (this machine alone), 0.0.0.0 or :: (all of its networks), or a host's name"
 )
 NO_NETWORK = "not a network: write an address or a CIDR block, as 10.0.0.0/8, 192.0.2.7 or fd00::/8"
+NO_SERVERS = "not the addresses of Kafka's brokers: write host:port, with commas between several, as kafka-1:9092,kafka-2:9092"
 NO_NAME = 'a subscription\'s name is made of letters, digits, "-" and "_", at most 64, and starts with a letter or a digit'
 NO_URN = "not an entity URN: it has the form provider:type:id, as tmdb:series:1399"
 NO_HEADER = "not a header's name: letters, digits and dashes, as X-Source"
@@ -43,6 +44,8 @@ def test_an_unknown_key_is_shown_with_its_line_a_caret_and_the_nearest_right_nam
         ("kafka: {partitions: true}", "1:21: kafka.partitions: expected a number, got true or false"),
         ("kafka: {partitions: 0}", "1:21: kafka.partitions: must be at least 1"),
         ("kafka: {embedded_port: 70000}", "1:24: kafka.embedded_port: must be at most 65535"),
+        ("kafka: {bootstrap_servers: nohost}", f"1:28: kafka.bootstrap_servers: {NO_SERVERS}"),
+        ("kafka: {bootstrap_servers: 'a:9092, b:0'}", f"1:28: kafka.bootstrap_servers: {NO_SERVERS}"),
         ("metrics: {port: 70000}", "1:17: metrics.port: must be at most 65533"),
         ("metrics: {port: on}", "1:17: metrics.port: expected a whole number, got text"),
         ("metrics: {host: '127.0.0.1:80'}", f"1:17: metrics.host: {NO_HOST}"),
