@@ -29,6 +29,10 @@ class AlreadyRunning(Exception):
     """Another `changecast up` has this data directory. The message says which, and what to do."""
 
 
+class NoDataDirectory(Exception):
+    """The data directory can't be made or used. The message says which, and what to do."""
+
+
 @dataclass(frozen=True)
 class Known:
     """A process as it can be found again: the number alone may since have gone to another."""
@@ -67,9 +71,8 @@ class UpLock:
         return self._data_dir / "up.lock"
 
     def acquire(self) -> None:
-        """Take the lock, that of a dead process included; its parts are in `left_over` then. Raises AlreadyRunning."""
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        """Take the lock, that of a dead process included; its parts are in `left_over` then. Raises AlreadyRunning, NoDataDirectory."""
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,6 +82,17 @@ class UpLock:
         self._descriptor = descriptor
         self.left_over = tuple(known for known in _parts(_read(self.path)) if known.living() is not None)
         self.record({})
+
+    def _open(self) -> int:
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            failed = "written in" if self._data_dir.is_dir() else "made"
+            raise NoDataDirectory(
+                f"the data directory {self._data_dir} can't be {failed} ({error.strerror}).\n"
+                "Make it one that you may write in, or choose another with data_dir in the config or --data-dir DIR"
+            ) from error
 
     def record(self, parts: Mapping[str, int]) -> None:
         """Write down who we are and which processes are our parts."""

@@ -57,7 +57,7 @@ class Session:
         self.started = False
 
     async def start(self) -> None:
-        """All steps up to the live view. Raises AlreadyRunning, PartFailed, TopicMismatch, ConnectionError."""
+        """All steps up to the live view. Raises AlreadyRunning, NoDataDirectory, PartFailed, TopicMismatch, ConnectionError."""
         plan, screen = self.plan, self._screen
         screen.say(f"changecast {version('changecast')}\n")
         self._lock.acquire()
