@@ -45,7 +45,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        remedy = f"make one with `cp changecast.example.yaml {path}`, or name yours with -c"
+        remedy = f"make one with `cp changecast.example.yaml {path}`, or name one with -c, as -c changecast.example.yaml"
         raise ConfigError([Problem(str(path), 1, 1, "", f"there is no config file here: {remedy}")]) from None
     except OSError as error:
         raise ConfigError([Problem(str(path), 1, 1, "", f"can't be read: {error.strerror}")]) from None

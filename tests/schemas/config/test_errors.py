@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -202,8 +203,10 @@ def test_a_long_line_is_cut_around_the_place(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no config file here: make one with `cp changecast\.example\.yaml "):
-        load_config(tmp_path / "changecast.yaml", environ={})
+    path = tmp_path / "changecast.yaml"
+    remedy = f"make one with `cp changecast.example.yaml {path}`, or name one with -c, as -c changecast.example.yaml"
+    with pytest.raises(ConfigError, match=re.escape(f"there is no config file here: {remedy}")):
+        load_config(path, environ={})
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
