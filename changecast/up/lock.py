@@ -19,6 +19,8 @@ from typing import Any
 import orjson
 import psutil
 
+from changecast.kafka.processes import is_free
+
 LEASH_S = 15.0
 """A leashed part has ended by itself after this; what still runs is ended by us."""
 _POLL_S = 0.1
@@ -58,9 +60,10 @@ class Known:
 class UpLock:
     """Held from `acquire` to `release`, or to the end of the process."""
 
-    def __init__(self, data_dir: Path, config: Path | None = None) -> None:
-        """`config`: the file that is to run here, for those who ask."""
+    def __init__(self, data_dir: Path, config: Path | None = None, kafka_port: int | None = None) -> None:
+        """`config`: the file that is to run here, for those who ask. `kafka_port`: what its embedded broker must have."""
         self._data_dir = data_dir
+        self._kafka_port = kafka_port
         self._config = config
         self._since = time.time()
         self._descriptor: int | None = None
@@ -78,7 +81,7 @@ class UpLock:
         except BlockingIOError:
             holder = _read(self.path)
             os.close(descriptor)
-            raise AlreadyRunning(_told(self._data_dir, holder)) from None
+            raise AlreadyRunning(_told(self._data_dir, holder, self._kafka_port)) from None
         self._descriptor = descriptor
         self.left_over = tuple(known for known in _parts(_read(self.path)) if known.living() is not None)
         self.record({})
@@ -165,12 +168,15 @@ def _parts(content: dict[str, Any]) -> list[Known]:
     return []
 
 
-def _told(data_dir: Path, holder: dict[str, Any]) -> str:
+def _told(data_dir: Path, holder: dict[str, Any], kafka_port: int | None) -> str:
     pid = holder.get("pid")
     who = f"process {pid}" if pid else "another process"
     since = f", since {time.strftime('%H:%M', time.localtime(holder['since']))}" if "since" in holder else ""
     stop = f"Stop it (Ctrl-C in its terminal, or `kill {pid}`)" if pid else "Stop it"
-    return (
+    told = (
         f"changecast already runs on {data_dir} ({who}{since}).\n"
         f"{stop}, or give this one a data directory of its own: changecast up --data-dir DIR"
     )
+    if kafka_port is not None and not is_free(kafka_port):
+        told += f"\nIts Kafka needs a port of its own then, since {kafka_port} is taken: kafka.embedded_port: 0 in the config picks one"
+    return told

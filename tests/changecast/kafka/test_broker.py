@@ -227,6 +227,24 @@ def found_beside_the_example(data_dir: Path, folder: Path) -> None:
             assert (shown.returncode, shown.stderr) == (0, ""), (options, with_example, shown.stdout)
 
 
+def used_by_up(data_dir: Path, port: int, folder: Path) -> None:
+    """`up` takes the broker as it is, leaves it, and says so."""
+    config = folder / "over.yaml"
+    config.write_text(f'data_dir: "{data_dir}"\nkafka: {{embedded_port: {port}}}\nproviders: {{}}\n', encoding="utf-8")
+    command = [sys.executable, "-m", "changecast", "up", "-c", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8") as up:
+        assert up.stdout is not None
+        said = ""
+        while f"Kafka      127.0.0.1:{port}\n" not in said:
+            line = up.stdout.readline()
+            assert line, said
+            said += line
+        up.send_signal(signal.SIGTERM)
+        said += up.stdout.read()
+    assert f"Kafka goes on running at 127.0.0.1:{port}" in said
+    assert "Stopping kafka" not in said
+
+
 def test_the_commands_start_show_and_stop_it(data_dir: Path, tmp_path: Path) -> None:
     def changecast(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "changecast", "kafka", *words, "--data-dir", str(data_dir)]
@@ -244,6 +262,7 @@ def test_the_commands_start_show_and_stop_it(data_dir: Path, tmp_path: Path) -> 
 
     assert "already running" in changecast("start", "--port", str(port)).stdout
     found_beside_the_example(data_dir, tmp_path)
+    used_by_up(data_dir, port, tmp_path)
 
     stopped = changecast("stop")
     assert (stopped.returncode, stopped.stderr) == (0, "")
