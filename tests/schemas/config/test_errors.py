@@ -214,8 +214,12 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"data_dir: \xff")
     with pytest.raises(ConfigError, match="not UTF-8 text"):
         load_config(path, environ={})
-    with pytest.raises(ConfigError, match="can't be read"):
+
+
+def test_what_concerns_the_file_as_a_whole_has_no_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
         load_config(tmp_path, environ={})
+    assert str(caught.value) == f"{tmp_path}: this is a folder: name the config file in it"
 
 
 def test_a_broken_dotenv_is_told_with_its_line_and_without_its_text(tmp_path: Path) -> None:
