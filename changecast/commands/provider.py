@@ -105,7 +105,7 @@ def backfill(
       changecast provider backfill pbs --since 36h
     """
     from changecast.provider.backfilling import run_backfill
-    from producers.backfill import Range
+    from producers.backfill import Range, UnknownFeed, check_feeds
     from runtime.http import ProviderError
 
     where = where_of(config, data_dir)
@@ -116,6 +116,10 @@ def backfill(
         span.check(now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    try:
+        asyncio.run(check_feeds(provider, where.config.providers.configured()[provider], feeds))
+    except UnknownFeed as error:
+        raise click.BadParameter(str(error), param_hint="--feed") from None
     try:
         run_backfill(where, provider, span, feeds, rate)
     except (ProviderError, ValueError) as error:
