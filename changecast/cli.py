@@ -108,14 +108,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: the process's) and return its exit code. Errors that are not bugs are printed, not raised."""
     try:
         code: Any = cli.main(list(arguments) if arguments is not None else None, prog_name="changecast", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # who read our output has gone; the interpreter's last flush must not complain of it either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # who read our output has gone
+        _drop_output()
+        return EXIT_FAILURE
+    except OSError:
+        refusal = _output_refused()
+        if refusal is None:
+            raise
+        click.echo(f"Error: the output can't be written: {refusal.strerror}", err=True)
+        _drop_output()
         return EXIT_FAILURE
     except Exception as error:
         # the config's models take longer to import than the rest of this module: only now, and only here
@@ -128,5 +136,32 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _output_refused() -> OSError | None:
+    """Why stdout can't be written; None where it can. An error of the system does not say which file it was: a line end is tried."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def _drop_output() -> None:
+    """The interpreter's last flush must not complain of what is known already."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_what_is_closed() -> None:
+    """Whoever closes stdin, stdout or stderr wants nothing of it, and not that a file or a connection gets its number."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, mode))
+
+
 def main() -> NoReturn:
+    _open_what_is_closed()
     sys.exit(run())

@@ -20,10 +20,12 @@ from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
 from schemas.config import DEFAULT_PATH, Config, read_config
 
 EXAMPLE = Path("changecast.example.yaml")
+KAFKA_WAIT_S = 5.0
+"""An operator waits at a terminal: long enough for a cluster far away, and for a hiccup of one that runs."""
 
 
 class NotRunning(Exception):
-    """There is no Kafka to look at. The message says how to start one."""
+    """There is no Kafka to look at, or it does not answer. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ def operating(path: Path | None, data_dir: Path | None = None) -> Operating:
     """The config and a cluster that answers. Raises ConfigError and NotRunning."""
     config = operating_config(path, data_dir)
     if config.kafka.bootstrap_servers is not None or os.environ.get(BOOTSTRAP_VARIABLE):
-        return Operating(config, Cluster(config.kafka))
+        cluster = Cluster(config.kafka)
+        try:
+            asyncio.run(cluster.wait_ready(KAFKA_WAIT_S))
+        except ConnectionError as error:
+            raise NotRunning(str(error)) from None
+        return Operating(config, cluster)
     broker = asyncio.run(status(config.data_dir))
     if broker is None or not broker.answers:
         raise NotRunning(

@@ -63,13 +63,14 @@ def where_of(config: Path | None, data_dir: Path | None) -> Operating:
     from changecast.operating import NotRunning, operating
     from runtime.logs import secrets_of, set_up
 
+    # it logs as errors what it then tries again, as while a broker starts; what matters is raised
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         where = operating(config, data_dir)
     except NotRunning as error:
         raise click.ClickException(str(error)) from None
     set_up(logging.WARNING, secrets_of(where.config))
-    # it logs as errors what it then tries again, as while a broker starts; what matters is raised
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # which `set_up` has lowered
     return where
 
 

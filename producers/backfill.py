@@ -54,6 +54,10 @@ class Range:
         return self.since <= moment <= self.until
 
 
+class UnknownFeed(ValueError):
+    """The provider has no such feed by this config. The message says which there are."""
+
+
 @dataclass(frozen=True)
 class Done:
     """How far a feed has been read: up to `read_to`, `events` written to the raw topic, `broken` to the dead one. `left`: why some
@@ -96,7 +100,7 @@ async def backfill(
 ) -> list[Done]:
     """Read the range of these feeds (none: of all) and write it to the raw topic. `settings`: the provider's section of the config.
 
-    Raises ValueError for a feed that there is none of, ProviderUnavailable and BadResponse when the provider stays away,
+    Raises UnknownFeed, ProviderUnavailable and BadResponse when the provider stays away,
     CredentialsRejected, and ProducerFenced when another backfill of the feed has begun.
     """
     clock = clock or SystemClock()
@@ -113,11 +117,20 @@ async def backfill(
         await source.aclose()
 
 
+async def check_feeds(provider: str, settings: Any, feeds: tuple[str, ...]) -> None:
+    """Raises UnknownFeed for one that there is none of. Nothing is asked of the provider."""
+    source = REGISTRY[provider](settings, RateLimit(settings.rate))
+    try:
+        _chosen(provider, source.feeds, feeds)
+    finally:
+        await source.aclose()
+
+
 def _chosen(provider: str, feeds: Sequence[Feed], names: tuple[str, ...]) -> list[Feed]:
     known = {feed.name: feed for feed in feeds}
     for name in names:
         if name not in known:
-            raise ValueError(f"there is no feed {name!r} by this config; {provider} has {', '.join(known) or 'none'}")
+            raise UnknownFeed(f"there is no feed {name!r} by this config; {provider} has {', '.join(known) or 'none'}")
     return [feed for name, feed in known.items() if not names or name in names]
 
 

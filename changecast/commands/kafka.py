@@ -8,9 +8,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from changecast.kafka import Status
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PLAIN_STEPS = 4  # lines for a whole download where there is no bar: a log is no place for more
@@ -18,9 +21,11 @@ _PLAIN_STEPS = 4  # lines for a whole download where there is no bar: a log is n
 
 @dataclass(frozen=True)
 class Where:
-    """What the options and the config say of the broker."""
+    """What the options and the config say of the broker. `data_dir`: where a start puts it; `running_in`: where one that runs may be,
+    the likeliest first."""
 
     data_dir: Path
+    running_in: tuple[Path, ...]
     port: int
     heap: str
 
@@ -32,7 +37,7 @@ def _places(with_port: bool) -> Callable[[_F], _F]:
             "-c",
             "--config",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="The config whose data_dir and embedded_port count. Without: changecast.yaml, when there is one.",
+            help="The config whose data_dir and embedded_port count. Without: changecast.yaml or the example, when there is one.",
         ),
         click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Instead of the config's."),
     ]
@@ -99,15 +104,35 @@ def status(config: Path | None, data_dir: Path | None) -> int:
 
 def _where(config_path: Path | None, data_dir: Path | None, port: int | None = None) -> Where:
     # Here, not above: the config's models take longer to import than `--help` shall take.
-    from changecast.operating import operating_config
+    from changecast.operating import operating_config, usual_path
+    from changecast.up.plan import SANDBOX_FOLDER
     from schemas.config import Config
 
-    config = operating_config(config_path) if config_path or Path("changecast.yaml").exists() else Config()
+    path = config_path or usual_path()
+    if config_path or path.exists():
+        config = operating_config(path)
+        # where `up --data-dir` has it: below it, when the sandbox is watched
+        places = [operating_config(path, data_dir).data_dir, data_dir or config.data_dir]
+    else:
+        config = Config()
+        root = data_dir or config.data_dir
+        places = [root, root / SANDBOX_FOLDER]
     return Where(
         data_dir or config.data_dir,
+        tuple(places),
         config.kafka.embedded_port if port is None else port,
         config.kafka.embedded_heap,
     )
+
+
+async def _found(where: Where) -> Status | None:
+    """The broker that runs, in the likeliest place."""
+    from changecast import kafka
+
+    for place in where.running_in:
+        if (found := await kafka.status(place)) is not None:
+            return found
+    return None
 
 
 async def _start(where: Where, foreground: bool) -> int:
@@ -156,8 +181,9 @@ async def _stay(broker: Any) -> int:
 async def _stop(where: Where, force: bool) -> int:
     from changecast import kafka
 
+    found = await _found(where)
     try:
-        stopped = await kafka.stop(where.data_dir, force)
+        stopped = None if found is None else await kafka.stop(found.data_dir, force)
     except kafka.EmbeddedKafkaError as error:
         raise click.ClickException(str(error)) from None
     if stopped is None:
@@ -168,9 +194,7 @@ async def _stop(where: Where, force: bool) -> int:
 
 
 async def _status(where: Where) -> int:
-    from changecast import kafka
-
-    found = await kafka.status(where.data_dir)
+    found = await _found(where)
     if found is None:
         click.echo(f"No Kafka runs for {where.data_dir}.")
         return 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,9 @@ def command(
     from changecast.deliveries.matching import matches
     from changecast.deliveries.span import Span
 
+    now = datetime.now(UTC)
+    if since >= min(until or now, now):
+        raise click.UsageError("the time is empty: --until must be after --since, and --since in the past")
     where = where_of(config, data_dir)
     chosen = where.config.subscriptions if subscription is None else [subscription_of(where.config, subscription)]
     if not chosen:

@@ -105,7 +105,7 @@ def backfill(
       changecast provider backfill pbs --since 36h
     """
     from changecast.provider.backfilling import run_backfill
-    from producers.backfill import Range
+    from producers.backfill import Range, UnknownFeed, check_feeds
     from runtime.http import ProviderError
 
     where = where_of(config, data_dir)
@@ -117,6 +117,10 @@ def backfill(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     try:
+        asyncio.run(check_feeds(provider, where.config.providers.configured()[provider], feeds))
+    except UnknownFeed as error:
+        raise click.BadParameter(str(error), param_hint="--feed") from None
+    try:
         run_backfill(where, provider, span, feeds, rate)
     except (ProviderError, ValueError) as error:
         raise click.ClickException(f"{provider}: {error}") from error
@@ -125,17 +129,19 @@ def backfill(
 @command.command("resync", short_help="Publish the state of an entity once more.")
 @places
 @click.argument("urn")
-def resync(config: Path | None, data_dir: Path | None, urn: str) -> None:
+@click.option("--force", is_flag=True, help="Also of what the provider does not know (any more): receivers are told so.")
+def resync(config: Path | None, data_dir: Path | None, urn: str, force: bool) -> None:
     """Publish the state of an entity once more, as an event with an id of its own: for a receiver that has lost it.
 
-    URN is provider:type:id; an episode of TMDB is named by its series, season and number.
+    URN is provider:type:id; an episode of TMDB is named by its series, season and number. The provider is asked first: what
+    it does not know is not published.
 
     \b
     Examples:
       changecast provider resync tmdb:movie:550
       changecast provider resync tmdb:series:1399/1/2
     """
-    from changecast.provider.resyncing import run_resync
+    from changecast.provider.resyncing import NotKnown, run_resync
     from runtime.http import ProviderError
     from schemas.urn import Urn
 
@@ -146,7 +152,9 @@ def resync(config: Path | None, data_dir: Path | None, urn: str) -> None:
     where = where_of(config, data_dir)
     _check_provider(where, named.provider, "URN")
     try:
-        event = run_resync(where, named)
+        event = run_resync(where, named, force=force)
+    except NotKnown as error:
+        raise click.ClickException(f"{urn}: {error} Nothing is published; --force does so all the same") from None
     except ProviderError as error:
         raise click.ClickException(f"{urn}: {error}") from error
     called = f" ({event.data.entity.name})" if event.data.entity.name else ""

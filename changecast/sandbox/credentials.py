@@ -49,6 +49,10 @@ def load_webhook_secret(data_dir: Path) -> str:
     path = data_dir / SECRETS_FILE
     if not path.exists():
         _write_once(path, orjson.dumps({"webhook_secret": new_webhook_secret()}))
+    return _secret_in(path)
+
+
+def _secret_in(path: Path) -> str:
     try:
         return str(orjson.loads(path.read_bytes())["webhook_secret"])
     except (orjson.JSONDecodeError, KeyError) as error:
@@ -82,6 +86,12 @@ def environment(url: str, webhook_secret: str) -> dict[str, str]:
 def load_environment(data_dir: Path, port: int) -> dict[str, str]:
     """The same as `Sandbox.environment()` of a sandbox with this data directory and port, which need not run yet."""
     return environment(f"http://127.0.0.1:{port}", load_webhook_secret(data_dir))
+
+
+def foreseen_environment(data_dir: Path, port: int) -> dict[str, str]:
+    """The same, without writing anything: where there is no secret yet, one that will not be the sandbox's stands for it."""
+    path = data_dir / SECRETS_FILE
+    return environment(f"http://127.0.0.1:{port}", _secret_in(path) if path.exists() else new_webhook_secret())
 
 
 def sandbox_providers(url: str, credentials: Credentials = SANDBOX_CREDENTIALS) -> dict[str, Any]:

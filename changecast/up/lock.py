@@ -19,6 +19,8 @@ from typing import Any
 import orjson
 import psutil
 
+from changecast.kafka.processes import is_free
+
 LEASH_S = 15.0
 """A leashed part has ended by itself after this; what still runs is ended by us."""
 _POLL_S = 0.1
@@ -27,6 +29,10 @@ _START_SLACK_S = 1.0  # a process's start time is rounded differently by the sys
 
 class AlreadyRunning(Exception):
     """Another `changecast up` has this data directory. The message says which, and what to do."""
+
+
+class NoDataDirectory(Exception):
+    """The data directory can't be made or used. The message says which, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,10 @@ class Known:
 class UpLock:
     """Held from `acquire` to `release`, or to the end of the process."""
 
-    def __init__(self, data_dir: Path, config: Path | None = None) -> None:
-        """`config`: the file that is to run here, for those who ask."""
+    def __init__(self, data_dir: Path, config: Path | None = None, kafka_port: int | None = None) -> None:
+        """`config`: the file that is to run here, for those who ask. `kafka_port`: what its embedded broker must have."""
         self._data_dir = data_dir
+        self._kafka_port = kafka_port
         self._config = config
         self._since = time.time()
         self._descriptor: int | None = None
@@ -67,18 +74,28 @@ class UpLock:
         return self._data_dir / "up.lock"
 
     def acquire(self) -> None:
-        """Take the lock, that of a dead process included; its parts are in `left_over` then. Raises AlreadyRunning."""
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        """Take the lock, that of a dead process included; its parts are in `left_over` then. Raises AlreadyRunning, NoDataDirectory."""
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = _read(self.path)
             os.close(descriptor)
-            raise AlreadyRunning(_told(self._data_dir, holder)) from None
+            raise AlreadyRunning(_told(self._data_dir, holder, self._kafka_port)) from None
         self._descriptor = descriptor
         self.left_over = tuple(known for known in _parts(_read(self.path)) if known.living() is not None)
         self.record({})
+
+    def _open(self) -> int:
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            failed = "written in" if self._data_dir.is_dir() else "made"
+            raise NoDataDirectory(
+                f"the data directory {self._data_dir} can't be {failed} ({error.strerror}).\n"
+                "Make it one that you may write in, or choose another with data_dir in the config or --data-dir DIR"
+            ) from error
 
     def record(self, parts: Mapping[str, int]) -> None:
         """Write down who we are and which processes are our parts."""
@@ -151,12 +168,15 @@ def _parts(content: dict[str, Any]) -> list[Known]:
     return []
 
 
-def _told(data_dir: Path, holder: dict[str, Any]) -> str:
+def _told(data_dir: Path, holder: dict[str, Any], kafka_port: int | None) -> str:
     pid = holder.get("pid")
     who = f"process {pid}" if pid else "another process"
     since = f", since {time.strftime('%H:%M', time.localtime(holder['since']))}" if "since" in holder else ""
     stop = f"Stop it (Ctrl-C in its terminal, or `kill {pid}`)" if pid else "Stop it"
-    return (
+    told = (
         f"changecast already runs on {data_dir} ({who}{since}).\n"
         f"{stop}, or give this one a data directory of its own: changecast up --data-dir DIR"
     )
+    if kafka_port is not None and not is_free(kafka_port):
+        told += f"\nIts Kafka needs a port of its own then, since {kafka_port} is taken: kafka.embedded_port: 0 in the config picks one"
+    return told

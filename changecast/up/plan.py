@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from changecast.sandbox.credentials import environment as sandbox_environment
-from changecast.sandbox.credentials import load_environment, new_webhook_secret, sandbox_providers
+from changecast.sandbox.credentials import foreseen_environment, load_environment, new_webhook_secret, sandbox_providers
 from schemas.config import Config, Loaded, Providers, Source, config_of, read_config, read_source, references
 
 DATA_DIR_VARIABLE = "CHANGECAST_DATA_DIR"
@@ -27,6 +27,7 @@ SANDBOX_FOLDER = "sandbox"
 SANDBOX_PREFIX = "sandbox"
 """Put behind the topic prefix on a cluster that is not ours alone, for the same reason."""
 _USUAL_SANDBOX_PORT = 8787
+_HIGHEST_PORT = 65535
 _PORT_FILE = "port"
 _LOOPBACK = ipaddress.ip_network("127.0.0.1/32")
 
@@ -76,15 +77,20 @@ class SandboxMissing(Exception):
 
 
 def make_plan(path: Path | None, data_dir: Path | None = None) -> Plan:
-    """Read the config (default: changecast.yaml here) and decide. Raises ConfigError; makes the sandbox's secret when it is needed."""
-    return _plan(read_source(path), data_dir, _new_sandbox)
+    """Read the config (default: changecast.yaml here) and decide. Writes nothing: another `up` may run on the data directory.
+    Raises ConfigError."""
+    return _plan(read_source(path), data_dir, _foreseen_sandbox)
+
+
+def settled(plan: Plan) -> Plan:
+    """The same plan, with the sandbox's port and secret chosen and noted. Only for the one who holds the data directory, when no
+    part of an earlier run has the port any more."""
+    return plan if plan.sandbox is None else _plan(plan.source, plan.data_dir, _new_sandbox)
 
 
 def with_free_port(plan: Plan) -> Plan:
-    """The same plan, on another port where the sandbox's has been taken since."""
-    if plan.sandbox is None or _is_free(plan.sandbox.port):
-        return plan
-    return _plan(plan.source, plan.data_dir, _new_sandbox)
+    """The same plan, on another port where the sandbox's has been taken since. Only for the one who holds the data directory."""
+    return plan if plan.sandbox is None or _is_free(plan.sandbox.port) else settled(plan)
 
 
 def plan_again(plan: Plan, running: Sandbox | None) -> Plan:
@@ -117,6 +123,11 @@ def _plan(source: Source, data_dir: Path | None, sandbox_in: Callable[[Path], Sa
         config = allowing_loopback(config)
     remarks = (*_remarks(loaded, watches), *(str(warning) for warning in loaded.warnings))
     return Plan(source, root, data_dir, config, sandbox, watches, remarks)
+
+
+def _foreseen_sandbox(folder: Path) -> Sandbox:
+    port = last_sandbox_port(folder)
+    return Sandbox(port, folder, foreseen_environment(folder, port))
 
 
 def _new_sandbox(folder: Path) -> Sandbox:
@@ -197,7 +208,7 @@ def last_sandbox_port(folder: Path) -> int:
     """The port that the sandbox of this folder was given last; the usual one where there was none."""
     note = folder / _PORT_FILE
     said = note.read_text() if note.exists() else ""
-    return int(said) if said.isdecimal() else _USUAL_SANDBOX_PORT
+    return int(said) if said.isdecimal() and 0 < int(said) <= _HIGHEST_PORT else _USUAL_SANDBOX_PORT
 
 
 def _is_free(port: int) -> bool:
@@ -205,7 +216,7 @@ def _is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
+        except OSError:
             return False
         return True
 

@@ -1,4 +1,6 @@
-"""Where the parts of `changecast up` show their metrics: each has a port of its own, the config's and the next two.
+"""The ports that `changecast up` is told by its config: the embedded broker's, and those where its parts show their metrics.
+
+Each part has a port of its own, the config's and the next two.
 
 One page for all would need `up` to gather from its parts, and would hide which of them is away; Prometheus tells that of three targets by
 itself. A worker started alone, as in a container, has the config's port as it stands.
@@ -6,10 +8,15 @@ itself. A worker started alone, as in a container, has the config's port as it s
 
 from __future__ import annotations
 
-from schemas.config import Config, Metrics
+from schemas.config import Config, Kafka, Metrics
 
 _PARTS = ("producers", "streams", "sinks")
 """In the order of an event's way."""
+
+
+def embedded_port(settings: Kafka) -> int | None:
+    """The port that the embedded broker must have; None where it may have any, or the cluster is elsewhere."""
+    return None if settings.bootstrap_servers is not None else settings.embedded_port or None
 
 
 def metrics_port(settings: Metrics, part: str) -> int | None:

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from changecast.up.lock import AlreadyRunning
+from changecast.up.lock import AlreadyRunning, NoDataDirectory
 from changecast.up.plan import make_plan
 from changecast.up.reload_signals import ReloadSignals
 from changecast.up.screen import Screen, open_screen
@@ -96,7 +96,7 @@ def _explain(work: asyncio.Task[None], screen: Screen) -> int:
         case PartFailed():
             screen.error(str(error))
             return error.code
-        case AlreadyRunning() | TopicMismatch() | ConnectionError():
+        case AlreadyRunning() | NoDataDirectory() | TopicMismatch() | ConnectionError():
             screen.error(str(error))
             return 1
         case None:

@@ -14,8 +14,8 @@ from changecast.up.broker import broker_part
 from changecast.up.children import Part, own_command, process_part
 from changecast.up.lock import UpLock, wait_for
 from changecast.up.logtail import LogTail, text_since, worth_showing
-from changecast.up.plan import Plan, Sandbox, with_free_port
-from changecast.up.ports import metrics_port, metrics_words
+from changecast.up.plan import Plan, Sandbox, settled, with_free_port
+from changecast.up.ports import embedded_port, metrics_port, metrics_words
 from changecast.up.reloads import Reloads
 from changecast.up.screen import Screen
 from changecast.up.supervisor import Ended, Notice, PartFailed, StartedAgain, Supervisor
@@ -47,9 +47,10 @@ class Session:
         self._screen = screen
         self._reloads = Reloads(reload_asked, screen, prepare=self._prepare, take_over=self._take_over)
         self._sandbox: Sandbox | None = None
-        self._lock = UpLock(plan.config.data_dir, plan.path)
+        self._lock = UpLock(plan.config.data_dir, plan.path, embedded_port(plan.config.kafka))
         self._logs = plan.config.data_dir / "logs"
         self._supervisor = Supervisor(self._notice)
+        self._broker: EmbeddedBroker | None = None
         self._bootstrap: str | None = None
         self._watcher: Watcher | None = None
         self._watching: list[asyncio.Task[None]] = []
@@ -57,19 +58,20 @@ class Session:
         self.started = False
 
     async def start(self) -> None:
-        """All steps up to the live view. Raises AlreadyRunning, PartFailed, TopicMismatch, ConnectionError."""
+        """All steps up to the live view. Raises AlreadyRunning, NoDataDirectory, PartFailed, TopicMismatch, ConnectionError."""
         plan, screen = self.plan, self._screen
         screen.say(f"changecast {version('changecast')}\n")
         self._lock.acquire()
         self._logs.mkdir(exist_ok=True)
-        # our own log: a client's complaints would break into the live view
-        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
         screen.step("Config")
         screen.done(f"{plan.path}, data in {_short(plan.config.data_dir)}")
         if self._lock.left_over:
             screen.step("Last run")
             await wait_for(self._lock.left_over, lambda names: screen.progress(f"waiting for its {names} to end"))
             screen.done("has ended")
+        plan = self.plan = settled(plan)
+        # our own log: a client's complaints would break into the live view
+        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
         await self._start_kafka()
         await self._start_topics()
         if plan.sandbox is not None:
@@ -117,7 +119,7 @@ class Session:
             await asyncio.wait(self._watching)
         if self._watcher is not None:
             await self._watcher.stop()
-        await self._supervisor.stop(STOP_WITHIN_S, lambda part: self._screen.say(f"Stopping {part}"))
+        await self._supervisor.stop(STOP_WITHIN_S, self._say_stopping)
         self._lock.release()
         if anything:
             self._screen.say(f"Stopped in {time.monotonic() - began:.1f} s.")
@@ -126,6 +128,13 @@ class Session:
         """End everything at once. What was in flight is taken up again at the next start."""
         self._supervisor.kill()
 
+    def _say_stopping(self, part: str) -> None:
+        if part == "kafka" and self._broker is not None and not self._broker.owned:
+            command = f"changecast kafka stop --data-dir {_short(self.plan.config.data_dir)}"
+            self._screen.say(f"Kafka goes on running at {self._bootstrap}, as it did before (`{command}` stops it)")
+        else:
+            self._screen.say(f"Stopping {part}")
+
     async def _start_kafka(self) -> None:
         settings, screen = self.plan.config.kafka, self._screen
         screen.step("Kafka")
@@ -133,7 +142,7 @@ class Session:
             await Cluster(settings).wait_ready(_EXTERNAL_KAFKA_WAIT_S)
             screen.done(settings.bootstrap_servers)
             return
-        broker = EmbeddedBroker(
+        broker = self._broker = EmbeddedBroker(
             self.plan.config.data_dir,
             settings.embedded_port,
             settings.embedded_heap,

@@ -110,6 +110,22 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_address)]
 
 
+_SERVERS = "not the addresses of Kafka's brokers: write host:port, with commas between several, as kafka-1:9092,kafka-2:9092"
+_SERVER = re.compile(r"(\[[\da-fA-F:.]+\]|[\w.-]+):(\d{1,5})")
+
+
+def _servers(text: str) -> str:
+    """aiokafka would take a name without a port for one at 9092, and look for it as long as it is let."""
+    for server in text.split(","):
+        match = _SERVER.fullmatch(server.strip())
+        if match is None or not 0 < int(match[2]) <= 65535:
+            raise Invalid(_SERVERS)
+    return text
+
+
+Servers = Annotated[str, AfterValidator(_servers)]
+
+
 def _given(value: object) -> object:
     """An empty credential counts as unset; a line end that came along from a file would break a header."""
     stripped = value.strip() if isinstance(value, str) else value

@@ -28,6 +28,7 @@ from schemas.config.fields import (
     Number,
     SecretUrl,
     Section,
+    Servers,
     SigningSecret,
     Url,
     UrnText,
@@ -83,7 +84,7 @@ _RETRY_SCHEDULE = [timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200
 class Kafka(Section):
     """`bootstrap_servers: null` runs the embedded broker. The other fields are aiokafka's, for a cluster."""
 
-    bootstrap_servers: str | None = None
+    bootstrap_servers: Servers | None = None
     embedded_port: Count = Field(default=9092, ge=0, le=65535)
     embedded_heap: Annotated[str, _HEAP] = "256m"
     topic_prefix: Annotated[str, _TOPIC_PREFIX] = "changecast"

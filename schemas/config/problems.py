@@ -36,22 +36,23 @@ def _columns(character: str) -> int:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong. `line` and `column` count from 1. `path` is the place in the config's own terms,
-    `subscriptions[0].match`; empty where the file can't be read that far."""
+    """One thing that is wrong. `line` and `column` count from 1; None where it is the file as a whole. `path` is the place in the config's
+    own terms, `subscriptions[0].match`; empty where the file can't be read that far."""
 
     file: str
-    line: int
-    column: int
+    line: int | None
+    column: int | None
     path: str
     message: str
     snippet: Snippet | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.path + ': ' if self.path else ''}{self.message}"
+        place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.path + ': ' if self.path else ''}{self.message}"
 
     def render(self) -> str:
         """The sentence, and below it the line with the caret."""
-        return "\n".join([str(self), *(self.snippet.render(self.line) if self.snippet else [])])
+        return "\n".join([str(self), *(self.snippet.render(self.line) if self.snippet and self.line else [])])
 
 
 class ConfigError(Exception):
@@ -62,7 +63,7 @@ class ConfigError(Exception):
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(problems)
-        self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
+        self.problems = sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
 
     def __str__(self) -> str:
         return "\n\n".join(problem.render() for problem in self.problems)

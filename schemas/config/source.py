@@ -45,10 +45,12 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        remedy = f"make one with `cp changecast.example.yaml {path}`, or name yours with -c"
-        raise ConfigError([Problem(str(path), 1, 1, "", f"there is no config file here: {remedy}")]) from None
+        remedy = f"make one with `cp changecast.example.yaml {path}`, or name one with -c, as -c changecast.example.yaml"
+        raise ConfigError([Problem(str(path), None, None, "", f"there is no config file here: {remedy}")]) from None
+    except IsADirectoryError:
+        raise ConfigError([Problem(str(path), None, None, "", "this is a folder: name the config file in it")]) from None
     except OSError as error:
-        raise ConfigError([Problem(str(path), 1, 1, "", f"can't be read: {error.strerror}")]) from None
+        raise ConfigError([Problem(str(path), None, None, "", f"can't be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
         message = f"not UTF-8 text (byte {error.start + 1}): save it as UTF-8"
-        raise ConfigError([Problem(str(path), 1, 1, "", message)]) from None
+        raise ConfigError([Problem(str(path), None, None, "", message)]) from None

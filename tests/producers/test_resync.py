@@ -109,3 +109,21 @@ async def test_the_command_names_the_entity_as_the_provider_does(bootstrap_serve
     assert event.subject == subject
     assert event.data.resync
     assert event.id in result.output
+
+
+@pytest.mark.parametrize(("urn", "why"), [("tmdb:movie:99999999", "is the id right?"), ("tmdb:moovie:550", "is the type right?")])
+async def test_what_the_provider_does_not_know_is_published_only_when_that_is_meant(
+    bootstrap_servers, topic_prefix, tmp_path, urn, why
+):
+    cluster = Cluster.at(bootstrap_servers, topic_prefix)
+    async with Sandbox() as sandbox:
+        path = write_config(tmp_path / "changecast.yaml", config_for(sandbox.url, cluster))
+        command = ["provider", "resync", urn, "-c", str(path)]
+        refused = await asyncio.to_thread(CliRunner().invoke, cli, command)
+        forced = await asyncio.to_thread(CliRunner().invoke, cli, [*command, "--force"])
+    assert (refused.exit_code, forced.exit_code) == (1, 0)
+    assert urn in refused.output
+    assert why in refused.output
+    assert "--force" in refused.output
+    (event,) = await raw_events(cluster, "tmdb")
+    assert event.id in forced.output

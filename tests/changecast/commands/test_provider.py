@@ -152,13 +152,19 @@ def test_a_status_without_a_cursor_and_a_cursor_without_a_status_are_both_feeds(
         (("tmdb", "--since", "yesterday"), "is no date, time or age"),
         (("tmdb", "--since", "2025-01-05", "--until", "2025-01-01"), "is empty"),
         (("tmdb", "--since", "2025-01-05", "--until", "2125-01-01"), "in the future"),
-        (("tmdb", "--since", "24h", "--feed", "shows"), "there is no feed 'shows'"),
     ],
 )
 def test_a_backfill_that_makes_no_sense_is_refused_with_the_reason(changecast, arguments, message):
     result = changecast("backfill", *arguments)
     assert result.exit_code in (1, 2)
     assert message in result.output
+
+
+def test_a_feed_that_there_is_none_of_is_a_wrong_usage_before_anything_is_done(changecast):
+    result = changecast("backfill", "tmdb", "--since", "24h", "--feed", "shows")
+    assert result.exit_code == 2
+    assert "there is no feed 'shows'" in result.stderr
+    assert result.stdout == ""
 
 
 def test_a_resync_of_what_is_no_urn_shows_the_form(changecast):

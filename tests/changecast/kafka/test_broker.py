@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,8 @@ from changecast.kafka import EmbeddedBroker
 from changecast.kafka.errors import BrokerFailed, PortTaken
 from changecast.kafka.processes import free_port
 from tests.eventually import eventually
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +212,40 @@ async def test_a_damaged_data_directory_is_told_with_the_way_out(data_dir: Path)
     assert str(broker.home.root) in caught.value.remedy
 
 
-def test_the_commands_start_show_and_stop_it(data_dir: Path) -> None:
+def found_beside_the_example(data_dir: Path, folder: Path) -> None:
+    """Where `make run` without a config has it: in the example's data directory, below that the sandbox's."""
+    (folder / ".changecast").mkdir()
+    (folder / ".changecast" / "sandbox").symlink_to(data_dir)
+    keys = ("TMDB_TOKEN", "PBS_KEY", "PBS_SECRET", "TVDB_APIKEY")
+    environment = {name: value for name, value in os.environ.items() if name not in keys} | {"PYTHONPATH": str(ROOT)}
+    for with_example in (False, True):
+        if with_example:
+            shutil.copy(ROOT / "changecast.example.yaml", folder)
+        for options in ((), ("--data-dir", ".changecast")):
+            command = [sys.executable, "-m", "changecast", "kafka", "status", *options]
+            shown = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+            assert (shown.returncode, shown.stderr) == (0, ""), (options, with_example, shown.stdout)
+
+
+def used_by_up(data_dir: Path, port: int, folder: Path) -> None:
+    """`up` takes the broker as it is, leaves it, and says so."""
+    config = folder / "over.yaml"
+    config.write_text(f'data_dir: "{data_dir}"\nkafka: {{embedded_port: {port}}}\nproviders: {{}}\n', encoding="utf-8")
+    command = [sys.executable, "-m", "changecast", "up", "-c", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8") as up:
+        assert up.stdout is not None
+        said = ""
+        while f"Kafka      127.0.0.1:{port}\n" not in said:
+            line = up.stdout.readline()
+            assert line, said
+            said += line
+        up.send_signal(signal.SIGTERM)
+        said += up.stdout.read()
+    assert f"Kafka goes on running at 127.0.0.1:{port}" in said
+    assert "Stopping kafka" not in said
+
+
+def test_the_commands_start_show_and_stop_it(data_dir: Path, tmp_path: Path) -> None:
     def changecast(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "changecast", "kafka", *words, "--data-dir", str(data_dir)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -225,6 +261,8 @@ def test_the_commands_start_show_and_stop_it(data_dir: Path) -> None:
     assert "Apache Kafka 4.2.0" in shown.stdout
 
     assert "already running" in changecast("start", "--port", str(port)).stdout
+    found_beside_the_example(data_dir, tmp_path)
+    used_by_up(data_dir, port, tmp_path)
 
     stopped = changecast("stop")
     assert (stopped.returncode, stopped.stderr) == (0, "")

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,6 +49,21 @@ def test_a_second_start_is_told_who_has_the_directory_and_what_to_do(tmp_path: P
     assert f"process {first.pid}, since {time.strftime('%H:')}" in str(refusal.value)
     assert f"kill {first.pid}" in str(refusal.value)
     assert "--data-dir" in str(refusal.value)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_second_start_is_told_of_the_port_too_where_the_first_has_it(tmp_path: Path, taken: bool) -> None:
+    with holder(tmp_path) as first, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        if not taken:
+            listener.close()
+        with pytest.raises(AlreadyRunning) as refusal:
+            UpLock(tmp_path, kafka_port=port).acquire()
+        first.kill()
+
+    assert (f"since {port} is taken: kafka.embedded_port: 0" in str(refusal.value)) is taken
 
 
 def test_a_stale_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:

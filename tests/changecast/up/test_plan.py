@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from changecast.up.plan import config_of_worker, make_plan, sandbox_port, with_free_port
+from changecast.up.plan import config_of_worker, last_sandbox_port, make_plan, sandbox_port, settled, with_free_port
 
 CREDENTIALS = ("TMDB_TOKEN", "PBS_KEY", "PBS_SECRET", "TVDB_APIKEY")
 ALL_PROVIDERS = """\
@@ -109,14 +109,15 @@ def test_a_worker_by_itself_knows_no_sandbox(config: Path) -> None:
 
 
 def test_the_sandbox_keeps_its_port_and_its_secret(config: Path) -> None:
-    first, second = make_plan(config), make_plan(config)
+    first = settled(make_plan(config))
 
     assert first.sandbox is not None
-    assert first.sandbox == second.sandbox
+    assert settled(make_plan(config)).sandbox == first.sandbox
+    assert make_plan(config).sandbox == first.sandbox
 
 
 def test_a_port_that_was_taken_since_is_changed(config: Path) -> None:
-    plan = make_plan(config)
+    plan = settled(make_plan(config))
     assert plan.sandbox is not None
     assert with_free_port(plan) == plan
 
@@ -133,4 +134,5 @@ def test_a_port_that_was_taken_since_is_changed(config: Path) -> None:
 def test_a_damaged_note_of_the_port_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "port").write_text("99999999")
 
+    assert 0 < last_sandbox_port(tmp_path) < 65536
     assert 0 < sandbox_port(tmp_path) < 65536

@@ -12,7 +12,7 @@ import pytest
 
 from changecast.up.answer import Answer, ask, leave
 from changecast.up.lock import UpLock, running
-from changecast.up.plan import Plan, make_plan
+from changecast.up.plan import Plan, make_plan, settled
 from changecast.up.reload import Refused, TakenOver, decide
 from schemas.config import data_dir_of, read_source
 
@@ -139,7 +139,7 @@ def test_credentials_that_come_while_the_sandbox_is_watched_need_a_restart(confi
 
 def test_a_reload_leaves_the_running_sandbox_its_port(config: Path) -> None:
     (config.parent / ".env").write_text(DOTENV.replace("TMDB_TOKEN=t", ""))
-    plan = make_plan(config)
+    plan = settled(make_plan(config))
     assert plan.sandbox is not None
     note = plan.sandbox.data_dir / "port"
     before = note.stat().st_mtime_ns

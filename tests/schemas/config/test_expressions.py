@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,9 @@ from hypothesis import strategies as st
 from schemas.config.expressions import ExpressionError, bind, compile_when
 
 EVENT = {"subject": "tmdb:episode:1", "data": {"images": [{"width": 1920, "language": None}, {"width": None}], "name": "é"}}
+
+SIZELESS = {"data": {"images": [{"width": None}]}}
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +31,13 @@ EVENT = {"subject": "tmdb:episode:1", "data": {"images": [{"width": 1920, "langu
 )
 def test_an_expression_sees_the_event(text: str, expected: bool) -> None:
     assert compile_when(text).matches(EVENT) is expected
+
+
+@pytest.mark.parametrize("file", ["README.md", "changecast.example.yaml"])
+def test_the_expressions_that_are_shown_hold_for_pictures_of_unknown_size(file: str) -> None:
+    shown = re.findall(r"^ *when: (?:'(.+?)'|(\S.*))", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert [compile_when(quoted or plain).matches(SIZELESS) for quoted, plain in shown] == [False]
 
 
 def test_an_event_is_handed_over_once_for_many_expressions() -> None:

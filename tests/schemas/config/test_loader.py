@@ -45,6 +45,11 @@ def test_a_section_without_a_value_counts_as_not_written(tmp_path: Path) -> None
     assert load(tmp_path, text) == load(tmp_path, "")
 
 
+@pytest.mark.parametrize("servers", ["127.0.0.1:9092", "kafka-1:9092, kafka_2.example.org:9093", "[::1]:9092"])
+def test_brokers_are_named_by_host_and_port(tmp_path: Path, servers: str) -> None:
+    assert load(tmp_path, f"kafka: {{bootstrap_servers: '{servers}'}}").kafka.bootstrap_servers == servers
+
+
 def test_a_scalar_means_a_list_of_one(tmp_path: Path) -> None:
     match = subscription(tmp_path, "match: {provider: tmdb, entity: episode, key: images, action: added, language: en}").match
     assert (match.provider, match.entity, match.key, match.language) == (["tmdb"], ["episode"], ["images"], ["en"])
