@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from runtime.backoff import Backoff
@@ -25,6 +25,7 @@ from sinks.topics import beginning_id
 log = logging.getLogger(__name__)
 
 _FENCED = Backoff(0.1, 2.0)
+_TRIES = 20
 _FAILING_BEFORE_TOLD = timedelta(seconds=60)
 """An endpoint that fails now and then does not write a record each time; five days of failing are counted from the first."""
 
@@ -66,8 +67,11 @@ class EndpointStates:
                 return
             try:
                 await self._begin(wanted)
-            except ProducerFenced:
-                log.info("another worker begins subscriptions at this moment: what it has written is read")
+            except KafkaError as problem:
+                # fenced by another that does the same; a broker may say that in other words, and not whether it was written
+                if attempt == _TRIES:
+                    raise
+                log.info("new subscriptions: what another worker has written is read, after %r", problem)
                 await self._clock.sleep(_FENCED.delay(attempt, self._random))
                 await self._read()
 
@@ -77,7 +81,7 @@ class EndpointStates:
             self._end = record.offset + 1
 
     async def _begin(self, subscriptions: Iterable[Subscription]) -> None:
-        """Raises ProducerFenced when another worker has begun to do the same."""
+        """Raises KafkaError: ProducerFenced, mostly, when another worker has begun to do the same."""
         async with self._cluster.transactional_producer(beginning_id(self._cluster.topics)) as producer:
             await self._read()
             now = self._clock.now()
