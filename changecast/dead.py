@@ -12,6 +12,8 @@ from aiokafka import ConsumerRecord
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas import dead
+from sinks.event import UnreadableEvent, read_event
+from sinks.signing import webhook_id
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class Dead:
         return (self.key or b"").decode("utf-8", "replace")
 
     @property
+    def delivery(self) -> tuple[str, str] | None:
+        """The subscription and the webhook-id, where this is an event on its way to a subscription."""
+        subscription = self.headers.get(dead.SUBSCRIPTION)
+        if subscription is None:
+            return None
+        try:
+            return subscription, webhook_id(read_event(self.value).id, subscription)
+        except UnreadableEvent:
+            return None
+
+    @property
     def origin(self) -> str:
         """`changecast.raw.tmdb/2 at 170`, or a feed as `tmdb:movie`."""
         topic = self.headers.get(dead.ORIGIN_TOPIC, "")
@@ -48,7 +61,8 @@ class Dead:
         """Why this can't be put back, with the way that there is instead; None where it can."""
         topic = self.headers.get(dead.ORIGIN_TOPIC, "")
         if dead.SUBSCRIPTION in self.headers:
-            return "it is a delivery: `changecast deliveries retry` sends it again"
+            named = f" {self.delivery[1]}" if self.delivery is not None else ""
+            return f"it is a delivery to {self.headers[dead.SUBSCRIPTION]}: `changecast deliveries retry{named}` sends it again"
         if not topic.startswith(f"{cluster.topics.prefix}.raw."):
             return f"it came from the feed {topic}, not from a topic: `changecast provider backfill` reads the feed again"
         return None

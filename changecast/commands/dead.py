@@ -48,10 +48,13 @@ def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> Non
         click.echo("Nothing is dead." if reason is None else f"Nothing is dead for the reason {reason}.")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("record", "when (UTC)", "reason", "from", "about", "error"):
-        table.add_column(column, overflow="fold" if column == "error" else "ellipsis", no_wrap=column != "error")
+    for column in ("record", "when (UTC)"):
+        table.add_column(column, no_wrap=True, min_width=max(len(column), *(len(dead.place) for dead in records)))
+    for column in ("reason", "from", "about", "error"):
+        table.add_column(column, overflow="fold")
     for dead in records:
-        table.add_row(dead.place, f"{dead.at:%m-%d %H:%M:%S}", dead.reason, dead.origin, dead.subject, dead.error)
+        about = f"{dead.subject} to {dead.delivery[0]}" if dead.delivery is not None else dead.subject
+        table.add_row(dead.place, f"{dead.at:%m-%d %H:%M:%S}", dead.reason, dead.origin, about, dead.error)
     output().print(table)
 
 
@@ -64,6 +67,9 @@ def show(config: Path | None, data_dir: Path | None, record: str) -> None:
     click.echo(
         f"at      {dead.at.isoformat(timespec='seconds')}\nfrom    {dead.origin}\nreason  {dead.reason}\nerror   {dead.error}"
     )
+    if dead.delivery is not None:
+        subscription, identity = dead.delivery
+        click.echo(f"to      {subscription}, webhook-id {identity}: `changecast deliveries show {identity}`")
     click.echo(f"key     {dead.subject}\n")
     click.echo(dead.value or b"")
 

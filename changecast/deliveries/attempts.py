@@ -121,7 +121,13 @@ class Counts:
     dead: int = 0
     last_error: str | None = None
     last_delivered: datetime | None = None
+    last_failed: datetime | None = None
     took: list[float] = field(default_factory=list)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt failed."""
+        return self.last_failed is not None and (self.last_delivered is None or self.last_failed > self.last_delivered)
 
     @property
     def median_ms(self) -> float | None:
@@ -144,7 +150,8 @@ async def counted(cluster: Cluster, span: Span, report: Report) -> dict[str, Cou
             if attempt.ms is not None and len(of.took) < _SAMPLE:
                 of.took.append(attempt.ms)
             continue
-        of.last_error = attempt.error
+        if of.last_failed is None or attempt.at >= of.last_failed:
+            of.last_failed, of.last_error = attempt.at, attempt.error
         if attempt.outcome is Outcome.RETRY:
             of.retried += 1
         else:

@@ -19,9 +19,10 @@ _STYLES = {"ok": "green", "failing": "yellow", "disabled": "red"}
 def endpoints_table(views: Sequence[EndpointView], now: datetime, disable_after: timedelta) -> RenderableType:
     """One line an endpoint, with the last hour's counts. What is wrong stands in words below."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("subscription", "kind", "state", "served since (UTC)", "delivered", "to retry", "dead", "median"):
-        right = column in ("delivered", "to retry", "dead", "median")
-        table.add_column(column, no_wrap=True, justify="right" if right else "left")
+    for column in ("subscription", "kind", "state", "since (UTC)"):
+        table.add_column(column, overflow="fold")
+    for column in ("sent", "failed", "given up", "median"):
+        table.add_column(column, no_wrap=True, justify="right")
     for view in views:
         counts, word = view.counts, view.word()
         median = "-" if counts.median_ms is None else f"{counts.median_ms:,.0f} ms"
@@ -36,7 +37,7 @@ def endpoints_table(views: Sequence[EndpointView], now: datetime, disable_after:
             median,
         )
     trouble = [Text(line) for view in views for line in _trouble(view, now, disable_after)]
-    lines = [Text(), Text("Counts are the last hour's attempts.", style="dim")]
+    lines = [Text(), Text("sent, failed, given up: attempts of the last hour.", style="dim")]
     return Group(table, *lines, *([Text(), *trouble] if trouble else []))
 
 
@@ -52,6 +53,8 @@ def _trouble(view: EndpointView, now: datetime, disable_after: timedelta) -> Ite
         left = max(state.failing_since + disable_after - now, timedelta())
         error = f": {printable(view.counts.last_error)}" if view.counts.last_error else ""
         yield f"{view.name} has failed for {length_words(now - state.failing_since)}{error}. It is disabled in {length_words(left)}."
+    elif view.counts.failing:
+        yield f"{view.name}: the last attempt failed: {printable(view.counts.last_error or 'no reason given')}"
 
 
 def _number(count: int, style: str = "") -> Text:

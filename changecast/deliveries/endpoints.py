@@ -39,7 +39,7 @@ class EndpointView:
             return "not served yet"
         if self.state.disabled_at is not None:
             return "disabled"
-        return "failing" if self.state.failing_since is not None else "ok"
+        return "failing" if self.state.failing_since is not None or self.counts.failing else "ok"
 
     def as_json(self) -> dict[str, Any]:
         counts, state = self.counts, self.state
@@ -79,9 +79,7 @@ async def endpoint_states(cluster: Cluster) -> dict[str, EndpointState]:
         except ValidationError as error:
             log.warning("%s-%d@%d is no endpoint state: %s", record.topic, record.partition, record.offset, error)
             continue
-        # as the workers read it: the earliest beginning holds
-        since = min(state.since, states[name].since) if name in states else state.since
-        states[name] = state.model_copy(update={"since": since})
+        states[name] = state
     return states
 
 

@@ -7,7 +7,7 @@ takes a retry when no first attempt waits (but for a small share). They count at
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from changecast.deliveries.span import Report, Span, read_span
 from runtime.kafka import Cluster
-from runtime.topics import ensure_topics
+from runtime.topics import ensure_topics, read_to_end
 from schemas import dead
 from schemas.delivery import Outcome
 from sinks.event import UnreadableEvent, read_event
@@ -33,7 +33,8 @@ _ENDED_WITH_ENDPOINT = frozenset({"endpoint-gone", "endpoint-disabled"})
 
 @dataclass(frozen=True)
 class DeadDelivery:
-    """A delivery in the dead topic. `place`: its partition and offset there. Its bytes stay in the topic: there may be millions."""
+    """A delivery in the dead topic. `place`: its partition and offset there; `origin`: the event's topic, partition and offset.
+    Its bytes stay in the topic: there may be millions."""
 
     webhook_id: str
     subscription: str
@@ -42,6 +43,7 @@ class DeadDelivery:
     reason: str
     at: datetime
     place: tuple[int, int]
+    origin: tuple[str, str, str]
 
     @property
     def outcome(self) -> Outcome:
@@ -70,6 +72,20 @@ async def dead_deliveries(
         one = _dead_delivery(record)
         if one is not None and wanted(one):
             found[one.webhook_id] = one
+    return found
+
+
+async def waiting(cluster: Cluster, dead_ones: Iterable[DeadDelivery]) -> set[str]:
+    """The webhook-ids of those that have been handed to the sinks since they died, and have not come to an end since then."""
+    known = {(one.subscription, *one.origin): one for one in dead_ones}
+    found = set()
+    for topic in retry_topics(cluster.topics).values():
+        async for record in read_to_end(cluster, topic.name):
+            headers = _headers(record)
+            one = known.get((headers.get(dead.SUBSCRIPTION, ""), *_origin(headers)))
+            # it has died once more when its death is newer
+            if one is not None and record.timestamp >= one.at.timestamp() * 1000:
+                found.add(one.webhook_id)
     return found
 
 
@@ -145,7 +161,14 @@ def _dead_delivery(record: ConsumerRecord) -> DeadDelivery | None:
         headers.get(dead.REASON, ""),
         datetime.fromtimestamp(record.timestamp / 1000, UTC),
         (record.partition, record.offset),
+        _origin(headers),
     )
+
+
+def _origin(headers: Mapping[str, str]) -> tuple[str, str, str]:
+    """Topic, partition and offset of the event, in the changes."""
+    topic, partition, offset = (headers.get(name, "") for name in (dead.ORIGIN_TOPIC, dead.ORIGIN_PARTITION, dead.ORIGIN_OFFSET))
+    return topic, partition, offset
 
 
 def _headers(record: ConsumerRecord) -> dict[str, str]:

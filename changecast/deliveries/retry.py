@@ -117,7 +117,20 @@ def _dead(
             click.echo(f"{name} is left out: {_what_became(last)}.")
     if alive and not ids:
         click.echo(f"{len(alive):,} are left out: they have been delivered since, or wait for an attempt.")
-    return sorted((one for name, one in found.items() if name not in alive), key=lambda one: one.at)
+    return _not_waiting(where, [one for name, one in found.items() if name not in alive], named=bool(ids))
+
+
+def _not_waiting(where: Operating, dead: list[DeadDelivery], *, named: bool) -> list[DeadDelivery]:
+    """Those that have not been handed to the sinks already, oldest first. Of the others is said that they wait."""
+    from changecast.deliveries.parcels import waiting
+
+    with progress("looking for those that wait already"):
+        wait = asyncio.run(waiting(where.cluster, dead)) if dead else set()
+    for name in sorted(wait) if named else ():
+        click.echo(f"{name} is left out: it has been handed to the sinks already, and waits.")
+    if wait and not named:
+        click.echo(f"{len(wait):,} are left out: they have been handed to the sinks already, and wait.")
+    return sorted((one for one in dead if one.webhook_id not in wait), key=lambda one: one.at)
 
 
 def _why_not_dead(webhook_id: str, known: dict[str, list[Attempt]]) -> str:
@@ -132,5 +145,6 @@ def _why_not_dead(webhook_id: str, known: dict[str, list[Attempt]]) -> str:
 
 def _what_became(last: Attempt) -> str:
     if last.next_at is not None:
-        return f"its attempt {last.attempt + 1} is due at {utc(last.next_at)}"
+        overdue = last.next_at < datetime.now(UTC)
+        return f"its attempt {last.attempt + 1} {'was' if overdue else 'is'} due at {utc(last.next_at)}"
     return f"it was delivered at {utc(last.at)}" if last.outcome == "delivered" else f"it is {last.outcome}"

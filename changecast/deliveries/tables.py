@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
@@ -16,6 +16,7 @@ from schemas.delivery import Attempt, Outcome
 
 STYLES = {Outcome.DELIVERED: "green", Outcome.RETRY: "yellow", Outcome.DEAD: "red", Outcome.DISABLED: "red"}
 _SHORT_ID = 12
+_LATE = timedelta(minutes=1)
 """`msg_` and eight digits: enough to name one of a hundred thousand, and the commands take it."""
 _WIDTHS = {
     "when (UTC)": 14,
@@ -164,11 +165,24 @@ def _state_words(last: Attempt) -> str:
         case Outcome.DELIVERED:
             return "delivered"
         case Outcome.RETRY:
-            return f"waits for attempt {last.attempt + 1}" + (f" at {_moment(last.next_at)} UTC" if last.next_at else "")
+            return _waiting_words(last)
         case Outcome.DEAD:
             return f"dead: `changecast deliveries retry {last.webhook_id[:_SHORT_ID]}` sends it again"
         case Outcome.DISABLED:
-            return f"ended with its endpoint: `changecast endpoints enable {last.subscription}` brings that back"
+            again = f"`changecast deliveries retry {last.webhook_id[:_SHORT_ID]}` sends it again once that is enabled"
+            return f"ended with its endpoint: {again} (`changecast endpoints list`)"
+
+
+def _waiting_words(last: Attempt) -> str:
+    number = last.attempt + 1
+    if last.next_at is None:
+        return f"waits for attempt {number}"
+    if last.next_at >= datetime.now(UTC) - _LATE:
+        return f"waits for attempt {number} at {_moment(last.next_at)} UTC"
+    return (
+        f"attempt {number} was due at {_moment(last.next_at)} UTC: it waits behind the endpoint's other deliveries or its breaker,"
+        " or was dropped with its subscription"
+    )
 
 
 def _table(*columns: str, right: Sequence[str] = ()) -> Table:

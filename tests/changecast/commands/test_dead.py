@@ -11,7 +11,9 @@ from changecast.cli import cli
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
 from schemas import dead
+from sinks.signing import webhook_id
 from tests.eventually import eventually
+from tests.sinks.worlds import change_event
 
 
 @pytest.fixture
@@ -96,6 +98,26 @@ def test_what_came_from_a_feed_cannot_be_put_back_and_the_other_way_is_named(cha
     result = changecast("replay", "--reason", "no-entity-id")
     assert result.exit_code == 1
     assert "changecast provider backfill" in result.output
+
+
+def test_a_delivery_is_named_by_its_subscription_and_its_webhook_id(changecast, cluster):
+    event = change_event(7)
+    origin = {"topic": cluster.topics.changes("tmdb").name, "partition": 1, "offset": 5}
+    headers = dead.headers(reason="attempts-exhausted", error="status 500", subscription="newsroom", **origin)
+    bury(cluster, (event.subject.encode(), event.to_json(), headers))
+    identity = webhook_id(event.id, "newsroom")
+    assert "newsroom" in changecast("list").output
+    assert f"newsroom, webhook-id {identity}" in changecast("show", "0/0").output
+    refused = changecast("replay", "0/0")
+    assert refused.exit_code == 1
+    assert f"`changecast deliveries retry {identity}` sends it again" in " ".join(refused.output.split())
+
+
+def test_the_name_of_a_record_is_there_on_a_narrow_terminal_too(changecast, cluster, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    bury(cluster, (b"tmdb:movie:1", b"{", raw(cluster)), (b"tmdb:movie:2", b"{", raw(cluster)))
+    lines = changecast("list").output.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("0/")] == ["0/0", "0/1"]
 
 
 def test_a_replay_without_a_name_is_a_wrong_usage(changecast):

@@ -168,6 +168,41 @@ async def test_dead_deliveries_are_sent_again_with_their_id_and_the_whole_schedu
     assert tries == [1, 2, 1, 2, 1]
 
 
+async def test_what_waits_already_is_not_handed_over_once_more(world: World, tmp_path: Path) -> None:
+    async def refuse(call: Call) -> int:
+        return 500
+
+    async def dead() -> bool:
+        return [one.outcome for one in await world.attempts()].count(Outcome.DEAD) == 2
+
+    async with receiving(refuse) as receiver:
+        operator = Operator(world, tmp_path, hook("hook", receiver.url))
+        async with world.working(config_of(webhook("hook", receiver.url), retry_schedule=[], breaker={"failed": 1})):
+            await world.publish(*(change_event(number, entity_id=str(number)) for number in (1, 2)))
+            await until_async(dead)
+        # nobody delivers from here on
+        named = webhook_id("event-1-1", "hook")
+        assert "1 handed to the sinks." in (await operator.types("deliveries", "retry", named)).output
+        again = (await operator.types("deliveries", "retry", named)).output
+        assert f"{named} is left out: it has been handed to the sinks already, and waits." in again
+        assert "0 to send again." in again
+        rest = (await operator.types("deliveries", "retry", "--subscription", "hook")).output
+        assert "1 are left out: they have been handed to the sinks already, and wait." in rest
+        assert "1 handed to the sinks." in rest
+
+
+async def test_a_retry_that_is_long_overdue_is_not_said_to_be_waiting_for_its_time(world: World, operator: Operator) -> None:
+    now = datetime.now(UTC)
+    await record(
+        world, attempt(1, at=now - timedelta(hours=2), outcome="retry", next_at=now - timedelta(hours=1), error="status 500")
+    )
+    shown = " ".join((await operator.types("deliveries", "show", ID[:12])).output.split())
+    assert "attempt 2 was due at" in shown
+    assert "behind the endpoint's other deliveries or its breaker, or was dropped with its subscription" in shown
+    refused = await operator.types("deliveries", "retry", ID[:12])
+    assert "its attempt 2 was due at" in refused.output
+
+
 async def test_what_is_sent_again_takes_nobodys_turn_of_the_same_entity(world: World, tmp_path: Path) -> None:
     """A first attempt of the entity is in flight while a dead one of it is sent again: the next first attempt still waits for its turn."""
     slow = asyncio.Event()

@@ -30,8 +30,11 @@ async def test_each_endpoint_is_listed_with_its_state_and_the_last_hours_counts(
     operator = Operator(world, tmp_path, hook("hook"), hook("fresh"))
     now = datetime.now(UTC)
     await write(world.cluster, [EndpointState(subscription="hook", since=now), EndpointState(subscription="gone", since=now)])
+    earlier = now - timedelta(minutes=1)
     await record(
-        world, attempt(1, ms=10), attempt(2, ms=30), attempt(3, outcome="retry", error="status 503"), attempt(4, outcome="dead")
+        world,
+        *(attempt(3, at=earlier, outcome="retry", error="status 503"), attempt(4, at=earlier, outcome="dead")),
+        *(attempt(1, at=now, ms=10), attempt(2, at=now, ms=30)),
     )
     listed = {one["subscription"]: one for one in orjson.loads((await operator.types("endpoints", "list", "--json")).output)}
     assert {name: one["status"] for name, one in listed.items()} == {
@@ -42,6 +45,20 @@ async def test_each_endpoint_is_listed_with_its_state_and_the_last_hours_counts(
     counts = listed["hook"]["counts"]
     assert (counts["delivered"], counts["retried"], counts["dead"], counts["median_ms"]) == (2, 1, 1, 30)
     assert "hook" in (await operator.types("endpoints", "list")).output
+
+
+async def test_an_endpoint_whose_last_attempt_failed_is_failing_at_once(world: World, tmp_path: Path) -> None:
+    operator = Operator(world, tmp_path, hook("hook"))
+    now = datetime.now(UTC)
+    await write(world.cluster, [EndpointState(subscription="hook", since=now)])
+    await record(
+        world,
+        attempt(1, at=now - timedelta(seconds=9)),
+        attempt(2, at=now, outcome="retry", error="no connection to 192.0.2.7"),
+    )
+    shown = (await operator.types("endpoints", "list")).output
+    assert "failing" in shown
+    assert "hook: the last attempt failed: no connection to 192.0.2.7" in shown
 
 
 def test_what_is_wrong_with_an_endpoint_stands_below_in_words() -> None:
