@@ -202,7 +202,7 @@ class EmbeddedBroker:
         if self.home.cluster_id() is not None:
             return
         self._on_step("Preparing the storage")
-        self.home.write_properties(port, processes.free_port())
+        self.home.write_properties(port, processes.free_port(besides=port))
         run = await asyncio.create_subprocess_exec(
             *format_command(jvm, self.home, new_cluster_id()),
             stdin=subprocess.DEVNULL,
@@ -223,7 +223,7 @@ class EmbeddedBroker:
 
     async def _launch(self, jvm: Jvm, port: int) -> None:
         self._on_step(f"Starting Apache Kafka {KAFKA_VERSION} on 127.0.0.1:{port}")
-        self.home.write_properties(port, processes.free_port())
+        self.home.write_properties(port, processes.free_port(besides=port))
         self._log_start = _size(self.home.broker_log)
         with self.home.disk_errors():
             self._child = JvmProcess(broker_command(jvm, self.home, self._heap), self.home.jvm_log, leash=self._foreground)

@@ -62,12 +62,15 @@ def this_process() -> tuple[int, float]:
     return os.getpid(), psutil.Process().create_time()
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(besides: int = 0) -> int:
+    """A port of 127.0.0.1 that nobody uses at this moment, and not the one that has been chosen for something else already: the system
+    may well name the same port twice."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port != besides:
+            return port
 
 
 def is_free(port: int) -> bool:
