@@ -41,7 +41,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up .venv (once; a minute or two of downloads)"
 	@test -x $(BIN)/python && $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || $(PYTHON) -m venv --clear $(VENV)
-	@test -t 1 && tty=1 || tty=0; status=$$( { { $(PIP) install --require-hashes -r requirements.lock; echo $$? >&3; } \
+	@test -t 1 && tty=1 || tty=0; status=$$( { { $(PIP) install --no-compile --require-hashes -r requirements.lock; echo $$? >&3; } \
 	  | awk -v all=$$(grep -c == requirements.lock) -v tty=$$tty '$(COUNT)' >&2; } 3>&1 ); exit $$status
 	@echo "  changecast itself"
 	@$(PIP) --quiet install --no-deps --no-build-isolation -e .
