@@ -36,3 +36,23 @@ def test_too_few_events_tell_nothing_unless_all_in_a_row_are_dead():
     counted(limit, "x" * 9 + "." + "x" * 9).check()
     with pytest.raises(TooManyDead, match="10 events in a row"):
         counted(limit, "x" * 10).check()
+
+
+@pytest.mark.parametrize(
+    ("good", "dead", "told"),
+    [
+        (989, 10, None),
+        (990, 10, None),
+        (988, 11, None),
+        (989, 11, "11 of the last 1000 events"),
+        (0, 999, None),
+        (0, 1_000, "1000 events in a row"),
+    ],
+)
+def test_a_stream_stops_at_more_than_one_percent_of_a_thousand_events_or_a_thousand_in_a_row(good, dead, told):
+    count = counted(DeadLimit(), "." * good + "x" * dead)
+    if told is None:
+        count.check()
+    else:
+        with pytest.raises(TooManyDead, match=told):
+            count.check()
