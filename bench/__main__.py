@@ -11,6 +11,7 @@ from bench.catchup import bench as catchup
 from bench.sinks import bench as sinks
 from bench.sinks import measured as sinks_sizes
 from bench.streams import bench as streams
+from bench.streams import measured as streams_sizes
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -25,7 +26,7 @@ def main() -> int:
         met = asyncio.run(catchup.run(catchup.SHORT if options.short else catchup.FULL, results=results))
         return 0 if met else 1
     if options.what == "streams":
-        asyncio.run(streams.run(streams.SHORT if options.short else streams.FULL, results=results))
+        asyncio.run(streams.run(streams_sizes.SHORT if options.short else streams_sizes.FULL, results=results))
     else:
         asyncio.run(sinks.run(sinks_sizes.SHORT if options.short else sinks_sizes.FULL, results=results))
     return 0
