@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import faust
 from aiokafka import TopicPartition
-from faust.transport.drivers import aiokafka as faust_kafka
 from faust.types import TP
 
 from runtime.kafka import HEARTBEAT_MS, SESSION_TIMEOUT_MS, Cluster
@@ -27,31 +26,17 @@ from streams.pipeline import Pipeline
 from streams.place import Place
 from streams.statistics import Statistics
 from streams.tables import StateTable
+from streams.transport import FaustApp
 
 log = logging.getLogger(__name__)
 
 _CANCEL_AGAIN_S = 0.5
 
 
-class _Consumer(faust_kafka.Consumer):
-    async def _commit(self, _offsets: Mapping[TP, int]) -> bool:
-        """Only the lanes' transactions commit: a commit of Faust's own, late or retried, could turn the offset back."""
-        return True
-
-
-class _Transport(faust_kafka.Transport):
-    Consumer = _Consumer
-
-
-class _App(faust.App):
-    def _new_transport(self) -> _Transport:
-        return _Transport(self.conf.broker_consumer, self)
-
-
 class _Fetching:
     """Faust's fetching of one partition. Its buffer marks are used, not its pause: a pause drops the records in hand."""
 
-    def __init__(self, app: _App, tp: TP) -> None:
+    def __init__(self, app: FaustApp, tp: TP) -> None:
         self._app = app
         self._tp = tp
 
@@ -78,7 +63,7 @@ class StreamsApp:
         self._lanes: dict[TP, tuple[Lane, asyncio.Task[None]]] = {}
         self._stopping = False
         self.joined = False
-        self.faust = _App(self.group, **self._settings(data_dir))
+        self.faust = FaustApp(self.group, **self._settings(data_dir))
         self.seen = {provider: StateTable(cluster, provider, "seen", data_dir / "state") for provider in providers}
         self.snapshots = {provider: StateTable(cluster, provider, "snapshots", data_dir / "state") for provider in providers}
         self._of_topic = {cluster.topics.raw(provider).name: provider for provider in providers}

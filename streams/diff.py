@@ -59,6 +59,8 @@ def _compared(old: Any, new: Any, volatile: Collection[str]) -> tuple[Any, Any]:
 def _images(before: State, after: State, volatile: Collection[str]) -> Iterator[Change]:
     for path in sorted({*before.images, *after.images}):
         old, new = before.images.get(path), after.images.get(path)
+        if old == new:
+            continue
         compared = [image and without(image.model_dump(mode="json"), volatile) for image in (old, new)]
         if compared[0] != compared[1]:
             shown = new or old

@@ -31,7 +31,7 @@ _OLDEST_S = TOMBSTONES_KEPT_MS / 1000 / 2
 tombstones are kept leaves room for clocks that differ."""
 _MIB = 1024 * 1024
 _WRITE_BUFFER_BYTES = 8 * _MIB
-_CACHE = Cache(64 * _MIB)
+_CACHE = Cache(32 * _MIB)
 """One for all stores of the process, indexes and filters included: memory stays flat however many ids are known."""
 _OPEN_FILES = 256
 _RECOVERY_BATCH = 5_000
