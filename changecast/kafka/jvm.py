@@ -45,7 +45,6 @@ def format_command(jvm: Jvm, home: Home, cluster_id: str) -> list[str]:
     """Lay out an empty storage folder (once in its life)."""
     return [
         *_base(jvm.java, jvm.jars),
-        "-XX:TieredStopAtLevel=1",  # two seconds of work: compiling it well would take longer than doing it
         "-Dlog4j2.level=OFF",  # its own words come on stdout; without a log file log4j would add to them
         "kafka.tools.StorageTool",
         "format",
@@ -82,6 +81,9 @@ def _base(java: Path, jars: Sequence[Path]) -> list[str]:
         str(java),
         # One collector thread and 30 MB less than G1; pauses of a 256 MB heap are a few milliseconds.
         "-XX:+UseSerialGC",
+        # The fast compiler alone: a third less time and 30 MB less for the start. The better one pays after minutes of full load,
+        # and at that, streams and sinks are held up by themselves.
+        "-XX:TieredStopAtLevel=1",
         "-Djava.net.preferIPv4Stack=true",  # 127.0.0.1 as an IPv4 socket, which others see as what it is
         "-Djava.awt.headless=true",
         "-cp",
