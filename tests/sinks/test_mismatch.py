@@ -89,6 +89,11 @@ def test_changes_that_fit_only_together_are_told_where_each_field_alone_would_do
             "no one change has key images, action added and language null together; closest: images, added, en",
         ),
         (
+            {"key": "images", "action": "added", "language": "en"},
+            [UPDATED, Change(key="name", action="added", language="en")],
+            "no one change has key images, action added and language en together; closest: name, added, en",
+        ),
+        (
             {"provider": "pbs", "entity": "movie", "key": "images"},
             [TITLE],
             "provider is tmdb; `match.provider` wants pbs",
