@@ -36,6 +36,7 @@ COMMANDS: dict[str, Listed] = {
     "fetch": Listed("Look", "Print the event that a change of an entity would make now."),
     "config": Listed("Look", "Check the config, or show it with every default filled in."),
     "schema": Listed("Look", "Print the JSON Schema of the change event, or of the config."),
+    "why": Listed("Look", "See why a change was sent to a subscription, or was not."),
     "deliveries": Listed("Look", "See every attempt and its outcome, send again what is dead."),
     "endpoints": Listed("Look", "See how webhooks and channels are doing, disable one, bring it back."),
     "match": Listed("Look", "See what a subscription's filter would match among the last events."),

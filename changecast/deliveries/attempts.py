@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from datetime import datetime, timedelta
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
+from changecast.deliveries.newest import Newest
 from changecast.deliveries.span import Report, Span, partitions_of, read_span
 from runtime.kafka import Cluster
 from schemas.delivery import Attempt, Outcome
@@ -52,47 +51,66 @@ class Found:
 
 async def newest(cluster: Cluster, span: Span, chosen: Filter, limit: int, report: Report) -> Found:
     """The last `limit` attempts of the span that the filter takes. Holds no more than those in memory."""
-    heap: list[tuple[datetime, int, Attempt]] = []
-    numbers = itertools.count()
-    count = unreadable = 0
+    found: Newest[Attempt] = Newest(limit)
+    unreadable = 0
     async for record in read_span(cluster, [cluster.topics.deliveries.name], span, report):
         if not chosen.may_take(record.key):
             continue
         if (attempt := attempt_of(record)) is None:
             unreadable += 1
-            continue
-        if not chosen.takes(attempt):
-            continue
-        count += 1
-        entry = (attempt.at, next(numbers), attempt)
-        if len(heap) < limit:
-            heapq.heappush(heap, entry)
-        else:
-            heapq.heappushpop(heap, entry)
-    return Found([attempt for _, _, attempt in sorted(heap)], count, unreadable)
+        elif chosen.takes(attempt):
+            found.add(attempt.at, attempt)
+    return Found(found.kept, found.count, unreadable)
 
 
 async def of_deliveries(
     cluster: Cluster, ids: Iterable[str], report: Report, span: Span | None = None
 ) -> dict[str, list[Attempt]]:
     """All attempts of the deliveries named, each by its webhook-id or the beginning of it; by full id, oldest first. Raises NotAnId."""
-    wanted = list(ids)
+    found: dict[str, list[Attempt]] = {}
+    async for attempt in _of(cluster, list(ids), report, span or Span.last(KEPT)):
+        found.setdefault(attempt.webhook_id, []).append(attempt)
+    for attempts in found.values():
+        attempts.sort(key=lambda attempt: attempt.at)
+    return found
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a delivery has gone: its last attempt, and when it was delivered, which may have been before that."""
+
+    last: Attempt
+    delivered: datetime | None
+
+    def followed_by(self, attempt: Attempt) -> Course:
+        delivered = [self.delivered] if self.delivered is not None else []
+        if attempt.outcome is Outcome.DELIVERED:
+            delivered.append(attempt.at)
+        return Course(attempt if attempt.at >= self.last.at else self.last, max(delivered, default=None))
+
+
+async def courses(cluster: Cluster, ids: Iterable[str], report: Report, span: Span) -> dict[str, Course]:
+    """Of the deliveries named, by webhook-id. Holds one attempt of each in memory."""
+    found: dict[str, Course] = {}
+    async for attempt in _of(cluster, list(ids), report, span):
+        known = found.get(attempt.webhook_id) or Course(attempt, None)
+        found[attempt.webhook_id] = known.followed_by(attempt)
+    return found
+
+
+async def _of(cluster: Cluster, wanted: list[str], report: Report, span: Span) -> AsyncIterator[Attempt]:
     for one in wanted:
         if not _ID.fullmatch(one):
             raise NotAnId(f"{one!r} is no webhook-id: it is msg_ and 32 hex digits, of which the first few do")
     full = {one for one in wanted if _FULL_ID.fullmatch(one)}
     begins = tuple(one.encode() for one in wanted if one not in full)
-    found: dict[str, list[Attempt]] = {}
-    async for record in read_span(cluster, [cluster.topics.deliveries.name], span or Span.last(KEPT), report):
+    async for record in read_span(cluster, [cluster.topics.deliveries.name], span, report):
         # the id is found in the bytes before anything is parsed: a week may hold millions of records
         found_id = _id_in(record.value)
         if found_id is None or not (found_id.decode() in full or (begins and found_id.startswith(begins))):
             continue
         if (attempt := attempt_of(record)) is not None:
-            found.setdefault(attempt.webhook_id, []).append(attempt)
-    for attempts in found.values():
-        attempts.sort(key=lambda attempt: attempt.at)
-    return found
+            yield attempt
 
 
 async def follow(cluster: Cluster, chosen: Filter, started: Callable[[], None]) -> AsyncIterator[Attempt]:

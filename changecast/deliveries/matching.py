@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from aiokafka import ConsumerRecord
+
 from changecast.deliveries.span import Report, Span, read_span
 from runtime.kafka import Cluster
 from schemas.config import Subscription
@@ -118,13 +120,17 @@ def _unseen(done: int, total: int) -> None:
 
 
 async def _events(cluster: Cluster, span: Span, report: Report) -> AsyncIterator[Seen | None]:
-    """None for a record that is no event: the sinks have sent it to the dead topic."""
+    """As `seen_in` gives them."""
     topics = [cluster.topics.changes(provider).name for provider in PROVIDERS]
     async for record in read_span(cluster, topics, span, report):
-        try:
-            event = read_event(record.value)
-        except UnreadableEvent:
-            yield None
-            continue
-        at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-        yield Seen(event, at, record.topic, record.partition, record.offset)
+        yield seen_in(record)
+
+
+def seen_in(record: ConsumerRecord) -> Seen | None:
+    """None for a record that is no event: the sinks have sent it to the dead topic."""
+    try:
+        event = read_event(record.value)
+    except UnreadableEvent:
+        return None
+    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return Seen(event, at, record.topic, record.partition, record.offset)

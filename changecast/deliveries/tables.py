@@ -85,7 +85,7 @@ def attempts_table(found: Found, columns: Widths) -> RenderableType:
 def attempt_line(attempt: Attempt, columns: Widths) -> Text:
     failed = attempt.outcome is not Outcome.DELIVERED
     cells = {
-        "when (UTC)": Text(_moment(attempt.at), style="dim"),
+        "when (UTC)": Text(moment(attempt.at), style="dim"),
         "subscription": Text(attempt.subscription),
         "entity": Text(printable(attempt.name or attempt.subject)),
         "what": Text(printable(attempt.change or "-")),
@@ -137,12 +137,12 @@ def delivery(attempts: Sequence[Attempt]) -> RenderableType:
     for attempt in attempts:
         table.add_row(
             str(attempt.attempt),
-            _moment(attempt.at),
+            moment(attempt.at),
             Text(attempt.outcome, style=STYLES[attempt.outcome]),
             _or_dash(attempt.status_code),
             _ms(attempt.ms),
             attempt.address or "-",
-            _moment(attempt.next_at) if attempt.next_at else "-",
+            moment(attempt.next_at) if attempt.next_at else "-",
             printable(attempt.error or "-"),
         )
     return Group(*head, Text(), table, *_answers(attempts))
@@ -165,22 +165,28 @@ def _state_words(last: Attempt) -> str:
         case Outcome.DELIVERED:
             return "delivered"
         case Outcome.RETRY:
-            return _waiting_words(last)
+            return waiting_words(last)
         case Outcome.DEAD:
-            return f"dead: `changecast deliveries retry {last.webhook_id[:_SHORT_ID]}` sends it again"
+            return f"dead: {again_words(last)}"
         case Outcome.DISABLED:
-            again = f"`changecast deliveries retry {last.webhook_id[:_SHORT_ID]}` sends it again once that is enabled"
-            return f"ended with its endpoint: {again} (`changecast endpoints list`)"
+            return f"ended with its endpoint: {again_words(last)} (`changecast endpoints list`)"
 
 
-def _waiting_words(last: Attempt) -> str:
+def again_words(last: Attempt) -> str:
+    """What an operator can do for a delivery that has ended."""
+    once = " once that is enabled" if last.outcome is Outcome.DISABLED else ""
+    return f"`changecast deliveries retry {last.webhook_id[:_SHORT_ID]}` sends it again{once}"
+
+
+def waiting_words(last: Attempt) -> str:
+    """What comes after an attempt that failed."""
     number = last.attempt + 1
     if last.next_at is None:
         return f"waits for attempt {number}"
     if last.next_at >= datetime.now(UTC) - _LATE:
-        return f"waits for attempt {number} at {_moment(last.next_at)} UTC"
+        return f"waits for attempt {number} at {moment(last.next_at)} UTC"
     return (
-        f"attempt {number} was due at {_moment(last.next_at)} UTC: it waits behind the endpoint's other deliveries or its breaker,"
+        f"attempt {number} was due at {moment(last.next_at)} UTC: it waits behind the endpoint's other deliveries or its breaker,"
         " or was dropped with its subscription"
     )
 
@@ -198,8 +204,9 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
     return table
 
 
-def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%m-%d %H:%M:%S}"
+def moment(at: datetime) -> str:
+    """As tables show it."""
+    return f"{at.astimezone(UTC):%m-%d %H:%M:%S}"
 
 
 def _ms(value: float | None) -> str:

@@ -13,7 +13,7 @@ from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
 
 FULL = Path("/dev/full")
-LOOKS = (("deliveries", "list"), ("endpoints", "list"), ("match",), ("provider", "list"))
+LOOKS = (("deliveries", "list"), ("endpoints", "list"), ("match",), ("provider", "list"), ("why", "tmdb:movie:550"))
 
 
 @pytest.fixture
