@@ -58,7 +58,8 @@ def running_broker(say: Callable[[str], None]) -> Iterator[str]:
 def embedded() -> Iterator[str]:
     """An embedded broker on a free port, gone at the end, and with this process at the latest."""
     with tempfile.TemporaryDirectory(prefix="changecast-test-") as folder:
-        broker = EmbeddedBroker(Path(folder), port=0)
+        # the topics of a whole run have thousands of partitions: with little memory they would cost it half of its time
+        broker = EmbeddedBroker(Path(folder), port=0, heap="768m")
         # Each call has a loop of its own: the tests' loops come and go between the two.
         servers = asyncio.run(broker.start())
         try:

@@ -41,7 +41,7 @@ async def test_each_change_comes_out_once_over_reloads_of_the_streams(bootstrap_
         async def keep_editing():
             while True:
                 sandbox.catalogue.edit()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
 
         async with working(config, cluster), changecast("worker", "streams", "-c", str(path)) as worker:
             editing = asyncio.create_task(keep_editing())
