@@ -38,8 +38,12 @@ def run_worker(
     `leashed`: `up` has started it, and starts it anew itself when there is another config."""
     set_up(logging.DEBUG if verbose else logging.INFO)
     source = handed_over() or read_source(path)
-    config = as_decided(config_of(source).config)
+    loaded = config_of(source)
+    config = as_decided(loaded.config)
     set_up(logging.DEBUG if verbose else logging.INFO, secrets_of(config))
+    if part == "sinks" and not leashed:  # they are of subscriptions, and `up` tells them itself
+        for warning in loaded.warnings:
+            log.warning("%s", warning)
     succession = Succession(part, source.path, config)
     running = config if metrics_port is None else with_metrics_at(config, metrics_port)
     asyncio.run(_run(part, running, None if leashed else succession))
