@@ -12,6 +12,7 @@ import click
 
 from changecast.deliveries.sending import warn_when_nobody_delivers
 from changecast.options import output, places, progress, unknown_subscription, utc, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.parcels import DeadDelivery
@@ -131,7 +132,7 @@ def enable(config: Path | None, data_dir: Path | None, subscription: str, retry_
     died = _died(where, subscription, state.disabled_at)
     click.echo(f"{subscription} is enabled; it was disabled since {utc(state.disabled_at)}: {state.disabled_reason}")
     if missed:
-        click.echo(f"{missed:,} events that it wants came meanwhile: they are delivered now, oldest first.")
+        click.echo(f"{amount(missed, 'event')} that it wants came meanwhile, to be delivered now, oldest first.")
     if died:
         _offer(where, subscription, state.disabled_at, died, retry_dead)
     warn_when_nobody_delivers(where.cluster)
@@ -140,7 +141,7 @@ def enable(config: Path | None, data_dir: Path | None, subscription: str, retry_
 def _offer(where: Operating, subscription: str, since: datetime, died: list[DeadDelivery], retry_dead: bool | None) -> None:
     from changecast.deliveries.parcels import Pace, dead_again, send
 
-    click.echo(f"{len(died):,} deliveries died with it.")
+    click.echo(f"{amount(len(died), 'delivery', 'deliveries')} died with it.")
     if retry_dead is None and sys.stdin.isatty():
         retry_dead = click.confirm("Send them again?", default=True)
     if not retry_dead:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.matching import Matches
@@ -67,9 +68,9 @@ def command(
 
 
 def _summary(found: Matches, since: datetime) -> str:
-    words = f"{found.events:,} events since {utc(since)}"
+    words = f"{amount(found.events, 'event')} since {utc(since)}"
     if found.unreadable:
-        words += f", and {found.unreadable:,} records that are no events"
+        words += f", and {amount(found.unreadable, 'record that is no event', 'records that are no events')}"
     if len(found.of) == 1 and found.events:
         one = found.of[0]
         words += f"; {one.subscription} matches {one.count:,}"

@@ -13,6 +13,7 @@ import click
 
 from changecast.deliveries.sending import sendable, warn_when_nobody_delivers
 from changecast.options import Moment, output, places, progress, subscription_of, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.span import Span
@@ -71,8 +72,8 @@ def command(
     if matched.count > _SHOWN:
         click.echo(f"and {matched.count - _SHOWN:,} more")
     if matched.failed:
-        click.echo(f"`when` failed on {matched.failed:,} events, which are left out: {matched.failure}", err=True)
-    words = f"{matched.count:,} of {found.events:,} events match"
+        click.echo(f"`when` failed on {amount(matched.failed, 'event')}, left out: {matched.failure}", err=True)
+    words = f"{matched.count:,} of {amount(found.events, 'event')} {'matches' if matched.count == 1 else 'match'}"
     if dry_run or not matched.count:
         click.echo(f"{words}.")
         return

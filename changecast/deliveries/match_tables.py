@@ -12,6 +12,7 @@ from rich.text import Text
 
 from changecast.deliveries.matching import Matched, Matches, Seen
 from changecast.deliveries.tables import printable
+from runtime.amounts import amount
 
 
 def summary_table(found: Matches) -> RenderableType:
@@ -28,7 +29,9 @@ def summary_table(found: Matches) -> RenderableType:
         words = "-" if last is None else f"{last.at:%m-%d %H:%M:%S}  {printable(last.event.name)}  {printable(last.event.change)}"
         table.add_row(one.subscription, Text(f"{one.count:,}", style="" if one.count else "yellow"), share, words)
         if one.failed:
-            failures.append(Text(f"{one.subscription}: its `when` failed on {one.failed:,} events: {one.failure}", style="red"))
+            failures.append(
+                Text(f"{one.subscription}: its `when` failed on {amount(one.failed, 'event')}: {one.failure}", style="red")
+            )
     return Group(table, Text(), *failures)
 
 

@@ -11,6 +11,7 @@ import click
 
 from changecast.deliveries.sending import NAMED, named_deliveries, sendable, warn_when_nobody_delivers
 from changecast.options import Moment, places, progress, subscription_of, utc, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.parcels import DeadDelivery
@@ -116,7 +117,7 @@ def _dead(
         if ids:
             click.echo(f"{name} is left out: {_what_became(last)}.")
     if alive and not ids:
-        click.echo(f"{len(alive):,} are left out: they have been delivered since, or wait for an attempt.")
+        click.echo(f"{amount(len(alive), 'delivery is', 'deliveries are')} left out: delivered since, or waiting for an attempt.")
     return _not_waiting(where, [one for name, one in found.items() if name not in alive], named=bool(ids))
 
 
@@ -129,7 +130,7 @@ def _not_waiting(where: Operating, dead: list[DeadDelivery], *, named: bool) -> 
     for name in sorted(wait) if named else ():
         click.echo(f"{name} is left out: it has been handed to the sinks already, and waits.")
     if wait and not named:
-        click.echo(f"{len(wait):,} are left out: they have been handed to the sinks already, and wait.")
+        click.echo(f"{amount(len(wait), 'delivery is', 'deliveries are')} left out: handed to the sinks already, and waiting.")
     return sorted((one for one in dead if one.webhook_id not in wait), key=lambda one: one.at)
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from changecast.deliveries.attempts import Found
+from runtime.amounts import amount
 from schemas.delivery import Attempt, Outcome
 
 STYLES = {Outcome.DELIVERED: "green", Outcome.RETRY: "yellow", Outcome.DEAD: "red", Outcome.DISABLED: "red"}
@@ -74,11 +75,15 @@ def attempts_table(found: Found, columns: Widths) -> RenderableType:
     header.stylize("dim")
     shown = len(found.newest)
     words = (
-        f"{shown:,} attempts." if shown == found.count else f"The last {shown:,} of {found.count:,} attempts: --limit shows more."
+        f"{amount(shown, 'attempt')}."
+        if shown == found.count
+        else f"The last {shown:,} of {amount(found.count, 'attempt')}: --limit shows more."
     )
     lines = [Text(words, style="dim")]
     if found.unreadable:
-        lines.append(Text(f"{found.unreadable} records are not of a form that this version reads.", style="red"))
+        lines.append(
+            Text(f"{amount(found.unreadable, 'record is', 'records are')} not of a form that this version reads.", style="red")
+        )
     return Group(header, *(attempt_line(attempt, columns) for attempt in found.newest), Text(), *lines)
 
 

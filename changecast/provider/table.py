@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from changecast.provider.feeds import FeedView, Overview
+from runtime.amounts import amount
 from schemas.feed_status import FeedState, FeedStatus
 
 _STATES = {
@@ -25,7 +26,7 @@ _STATISTICS = {
     "listed": "{number} listed",
     "fresh": "{number} never asked",
     "failing": "{number} failing",
-    "days_behind": "{number} days to walk",
+    "days_behind": "{days} to walk",
 }
 _ALWAYS = ("sweep_age_s", "listed")
 """Told when it is nought, too."""
@@ -109,7 +110,7 @@ def _statistics(status: FeedStatus) -> Iterator[str]:
     for name, form in _STATISTICS.items():
         value = status.statistics.get(name)
         if value is not None and (value or name in _ALWAYS):
-            yield form.format(age=duration(timedelta(seconds=value)), number=f"{value:,.0f}")
+            yield form.format(age=duration(timedelta(seconds=value)), number=f"{value:,.0f}", days=amount(round(value), "day"))
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

@@ -160,7 +160,7 @@ async def test_dead_deliveries_are_sent_again_with_their_id_and_the_whole_schedu
             assert "3 handed to the sinks." in result.output
             await until_async(lambda: delivered(3))
             again = await operator.types("deliveries", "retry", "--subscription", "hook")
-            assert "3 are left out: they have been delivered since" in again.output
+            assert "3 deliveries are left out: delivered since" in again.output
             assert "0 to send again." in again.output
             refused = await operator.types("deliveries", "retry", named)
             assert "was delivered at" in refused.output
@@ -187,7 +187,7 @@ async def test_what_waits_already_is_not_handed_over_once_more(world: World, tmp
         assert f"{named} is left out: it has been handed to the sinks already, and waits." in again
         assert "0 to send again." in again
         rest = (await operator.types("deliveries", "retry", "--subscription", "hook")).output
-        assert "1 are left out: they have been handed to the sinks already, and wait." in rest
+        assert "1 delivery is left out: handed to the sinks already, and waiting." in rest
         assert "1 handed to the sinks." in rest
 
 

@@ -136,7 +136,7 @@ async def test_what_died_with_the_endpoint_is_offered_and_sent_again(world: Worl
             assert "status 410" in listed.output
             gone = False
             result = await operator.types("endpoints", "enable", "hook", "--retry-dead")
-            assert "1 deliveries died with it." in result.output
+            assert "1 delivery died with it." in result.output
             assert "1 handed to the sinks." in result.output
             await until(lambda: len(receiver.calls) == 2)
             assert receiver.calls[0].id == receiver.calls[1].id
