@@ -72,7 +72,7 @@ def list_(
     """One line an attempt, oldest first: when, to whom, of which entity, what changed, the outcome."""
     from changecast.deliveries.attempts import Filter, newest
     from changecast.deliveries.span import Span
-    from changecast.deliveries.tables import attempts_table, widths
+    from changecast.deliveries.tables import attempts_table, beginning, widths
     from schemas.delivery import Outcome
 
     where = where_of(config, data_dir)
@@ -86,11 +86,13 @@ def list_(
     if as_json:
         for attempt in found.newest:
             click.echo(attempt.to_json())
+    elif follow:
+        console.print(beginning(found, columns))
     elif found.count or found.unreadable:
         console.print(attempts_table(found, columns))
     else:
         what = "Nothing was delivered" if outcome is None else f"No attempt with the outcome {outcome}"
-        click.echo(f"{what} since {utc(since)}.", err=follow)
+        click.echo(f"{what} since {utc(since)}.")
     if follow:
         asyncio.run(_follow(where.cluster, chosen, None if as_json else columns))
 
@@ -101,6 +103,7 @@ async def _follow(cluster: Cluster, chosen: Filter, columns: Widths | None) -> N
     from changecast.deliveries.tables import attempt_line
 
     console = output()
+    sys.stdout.flush()  # what there was already: it may be long until something comes
     async for attempt in follow(cluster, chosen, lambda: None):
         if columns is None:
             click.echo(attempt.to_json())

@@ -71,20 +71,22 @@ def _room(columns: Widths, width: int) -> int:
 
 def attempts_table(found: Found, columns: Widths) -> RenderableType:
     """One line an attempt, and below how many there are."""
+    return Group(beginning(found, columns), Text(), *(Text(line, style=style) for line, style in _remarks(found)))
+
+
+def beginning(found: Found, columns: Widths) -> RenderableType:
+    """The header and the attempts alone, where more lines follow."""
     header = _line({name: Text(name) for name in columns}, columns)
     header.stylize("dim")
+    return Group(header, *(attempt_line(attempt, columns) for attempt in found.newest))
+
+
+def _remarks(found: Found) -> Iterator[tuple[str, str]]:
     shown = len(found.newest)
-    words = (
-        f"{amount(shown, 'attempt')}."
-        if shown == found.count
-        else f"The last {shown:,} of {amount(found.count, 'attempt')}: --limit shows more."
-    )
-    lines = [Text(words, style="dim")]
+    whole = f"{amount(shown, 'attempt')}."
+    yield whole if shown == found.count else f"The last {shown:,} of {amount(found.count, 'attempt')}: --limit shows more.", "dim"
     if found.unreadable:
-        lines.append(
-            Text(f"{amount(found.unreadable, 'record is', 'records are')} not of a form that this version reads.", style="red")
-        )
-    return Group(header, *(attempt_line(attempt, columns) for attempt in found.newest), Text(), *lines)
+        yield f"{amount(found.unreadable, 'record is', 'records are')} not of a form that this version reads.", "red"
 
 
 def attempt_line(attempt: Attempt, columns: Widths) -> Text:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -86,6 +89,32 @@ async def test_following_shows_what_comes_and_nothing_else(world: World) -> None
         await record(world, attempt(2, "newsroom"), attempt(3))
         assert (await first).event_id == "event-63057-3"
     await attempts.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_list_that_is_followed_has_no_footer_amid_its_lines(world: World, operator: Operator) -> None:
+    await record(world, attempt(1))
+    command = (sys.executable, "-m", "changecast", "deliveries", "list", "-c", str(operator.path), "--follow")
+    following = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert following.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            lines = [await following.stdout.readline() for _ in range(2)]  # before anything has come
+            # what is written before it has found the end is told with what there was, or not at all
+            coming = asyncio.create_task(following.stdout.readline())
+            number = 1
+            while not coming.done():
+                number += 1
+                await record(world, attempt(number))
+                await asyncio.wait([coming], timeout=0.2)
+            lines.append(await coming)
+            following.send_signal(signal.SIGINT)
+            rest, errors = await following.communicate()
+    finally:
+        if following.returncode is None:
+            following.kill()
+    assert lines[0].split()[:2] == [b"when", b"(UTC)"]
+    assert all(b"The Kingsroad" in line for line in [*lines[1:], *rest.splitlines()])
+    assert (following.returncode, errors.strip()) == (130, b"")
 
 
 async def test_a_delivery_is_shown_by_the_first_digits_with_each_attempt_and_answer(world: World, operator: Operator) -> None:
