@@ -143,7 +143,8 @@ def show(config: Path | None, data_dir: Path | None, webhook_id: str, as_json: b
     if as_json:
         click.echo(orjson.dumps([attempt.model_dump(mode="json") for attempt in attempts], option=orjson.OPT_INDENT_2))
         return
-    output().print(delivery(attempts))
+    console = output()
+    console.print(delivery(attempts, console.width))
 
 
 command.add_command(retry)

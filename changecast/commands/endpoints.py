@@ -69,7 +69,8 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     if not found:
         click.echo("The config has no subscriptions: add one under `subscriptions:`.")
         return
-    output().print(endpoints_table(found, datetime.now(UTC), where.config.delivery.disable_after))
+    console = output()
+    console.print(endpoints_table(found, datetime.now(UTC), where.config.delivery.disable_after, console.width))
 
 
 @command.command(

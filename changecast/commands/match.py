@@ -61,9 +61,10 @@ def command(
     if as_json:
         click.echo(orjson.dumps(as_document(found), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return
-    console, wide = output(), not sys.stdout.isatty()
+    console, piped = output(), not sys.stdout.isatty()
     if found.events:
-        console.print(summary_table(found) if subscription is None else events_table(found.of[0], wide=wide))
+        width = console.width
+        console.print(summary_table(found, width) if subscription is None else events_table(found.of[0], width, whole=piped))
     click.echo(_summary(found, since))
 
 

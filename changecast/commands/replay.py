@@ -68,7 +68,8 @@ def command(
         found = asyncio.run(matches(where.cluster, [chosen], span, _SHOWN, report))
     (matched,) = found.of
     if matched.count:
-        output().print(seen_table(matched.first, wide=not sys.stdout.isatty()))
+        console = output()
+        console.print(seen_table(matched.first, console.width, whole=not sys.stdout.isatty()))
     if matched.count > _SHOWN:
         click.echo(f"and {matched.count - _SHOWN:,} more")
     if matched.failed:

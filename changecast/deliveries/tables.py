@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from changecast.columns import Cell, Column, fitted
 from changecast.deliveries.attempts import Found
 from runtime.amounts import amount
 from schemas.delivery import Attempt, Outcome
@@ -128,7 +128,19 @@ def _changes(attempts: Sequence[Attempt]) -> list[str]:
     return [printable(attempt.change or "-") for attempt in attempts]
 
 
-def delivery(attempts: Sequence[Attempt]) -> RenderableType:
+_ATTEMPTS = (
+    Column("try", right=True),
+    Column("at (UTC)"),
+    Column("outcome"),
+    Column("code", right=True),
+    Column("ms", right=True),
+    Column("address"),
+    Column("next (UTC)"),
+    Column("error", wraps=True),
+)
+
+
+def delivery(attempts: Sequence[Attempt], width: int) -> RenderableType:
     """One delivery: what it is, each attempt, what the receiver said, and what comes next."""
     last = attempts[-1]
     facts = [
@@ -140,9 +152,8 @@ def delivery(attempts: Sequence[Attempt]) -> RenderableType:
         ("now", _state_words(last)),
     ]
     head = [Text.assemble((f"{label:<8}", "dim"), value) for label, value in facts]
-    table = _table("try", "at (UTC)", "outcome", "code", "ms", "address", "next (UTC)", "error", right=("try", "code", "ms"))
-    for attempt in attempts:
-        table.add_row(
+    rows: list[list[Cell]] = [
+        [
             str(attempt.attempt),
             _moment(attempt.at),
             Text(attempt.outcome, style=STYLES[attempt.outcome]),
@@ -151,7 +162,10 @@ def delivery(attempts: Sequence[Attempt]) -> RenderableType:
             attempt.address or "-",
             _moment(attempt.next_at) if attempt.next_at else "-",
             printable(attempt.error or "-"),
-        )
+        ]
+        for attempt in attempts
+    ]
+    table = fitted(_ATTEMPTS, rows, width, ("ms", "address", "next (UTC)"))
     return Group(*head, Text(), table, *_answers(attempts))
 
 
@@ -190,19 +204,6 @@ def _waiting_words(last: Attempt) -> str:
         f"attempt {number} was due at {_moment(last.next_at)} UTC: it waits behind the endpoint's other deliveries or its breaker,"
         " or was dropped with its subscription"
     )
-
-
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        flexible = column in ("error", "why")
-        table.add_column(
-            column,
-            justify="right" if column in right else "left",
-            no_wrap=not flexible,
-            overflow="fold" if flexible else "ellipsis",
-        )
-    return table
 
 
 def _moment(moment: datetime) -> str:

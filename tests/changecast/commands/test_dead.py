@@ -176,13 +176,6 @@ def test_what_a_provider_wrote_moves_no_cursor(changecast, cluster):
         assert "an item [2J of" in output and "\x1b" not in output and "\x07" not in output
 
 
-def test_the_name_of_a_record_is_there_on_a_narrow_terminal_too(changecast, cluster, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    bury(cluster, (b"tmdb:movie:1", b"{", raw(cluster)), (b"tmdb:movie:2", b"{", raw(cluster)))
-    lines = changecast("list").output.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("0/")] == ["0/0", "0/1"]
-
-
 def test_a_replay_without_a_name_is_a_wrong_usage(changecast):
     assert changecast("replay").exit_code == 2
 

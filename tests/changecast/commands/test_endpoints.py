@@ -70,7 +70,7 @@ def test_what_is_wrong_with_an_endpoint_stands_below_in_words() -> None:
     ]
     console = output()
     with console.capture() as capture:
-        console.print(endpoints_table(views, NOW, timedelta(days=5)))
+        console.print(endpoints_table(views, NOW, timedelta(days=5), console.width))
     assert "a has failed for 3 h: status 503. It is disabled in 4 d 21 h." in capture.get()
     assert "b is disabled since 2025-01-21 12:00:00 UTC: status 410. `changecast endpoints enable b`" in capture.get()
 
