@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def command() -> None:
 @places
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """One line an endpoint: its state, since when it is served, and what the last hour brought."""
+    """One line an endpoint: its state, since when it is served, what the last hour brought, and how many deliveries wait."""
     import orjson
 
     from changecast.deliveries.attempts import counted
@@ -62,7 +63,7 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     states = asyncio.run(endpoint_states(where.cluster))
     with progress("reading the last hour's deliveries") as report:
         counts = asyncio.run(counted(where.cluster, Span.last(HOUR), report))
-    found = views(where.config, states, counts)
+    found = views(where.config, states, counts, _waiting(where))
     if as_json:
         click.echo(orjson.dumps([view.as_json() for view in found], option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return
@@ -71,6 +72,18 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
         return
     console = output()
     console.print(endpoints_table(found, datetime.now(UTC), where.config.delivery.disable_after, console.width))
+
+
+def _waiting(where: Operating) -> Mapping[str, int] | None:
+    """By subscription. None where there are too many to count, which is told."""
+    from changecast.deliveries.parked import TooMany, parked
+
+    try:
+        with progress("counting what waits") as report:
+            return asyncio.run(parked(where.cluster, report))
+    except TooMany as error:
+        click.echo(f"{error}, too many to count: the metric changecast_deliveries_parked tells how many of which.", err=True)
+        return None
 
 
 @command.command(

@@ -24,6 +24,7 @@ _COLUMNS = (
     Column("sent", right=True),
     Column("failed", right=True),
     Column("given up", right=True),
+    Column("waiting", right=True),
     Column("median", right=True),
 )
 _SPARED = ("since (UTC)", "kind", "median", "given up")
@@ -34,7 +35,8 @@ def endpoints_table(views: Sequence[EndpointView], now: datetime, disable_after:
     """One line an endpoint, with the last hour's counts. What is wrong stands in words below."""
     table = fitted(_COLUMNS, [_row(view) for view in views], width, _SPARED)
     trouble = [Text(line) for view in views for line in _trouble(view, now, disable_after)]
-    lines = [Text(), Text("sent, failed, given up: attempts of the last hour.", style="dim")]
+    words = "sent, failed, given up: attempts of the last hour. waiting: deliveries that wait now for their next attempt."
+    lines = [Text(), Text(words, style="dim")]
     return Group(table, *lines, *([Text(), *trouble] if trouble else []))
 
 
@@ -48,6 +50,7 @@ def _row(view: EndpointView) -> list[Cell]:
         _number(counts.delivered),
         _number(counts.retried, "yellow"),
         _number(counts.dead, "red"),
+        "-" if view.waiting is None else _number(view.waiting, "yellow"),
         "-" if counts.median_ms is None else f"{counts.median_ms:,.0f} ms",
     ]
 

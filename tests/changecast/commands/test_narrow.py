@@ -35,7 +35,7 @@ def endpoints(width: int) -> RenderableType:
     state = EndpointState(subscription="hook", since=NOW - timedelta(days=30))
     counts = Counts(delivered=12345, retried=678, dead=9, took=[1234.0])
     views = [
-        EndpointView("hook", "webhook", state, counts),
+        EndpointView("hook", "webhook", state, counts, waiting=1234),
         EndpointView(LONG, "slack", None, Counts()),
         EndpointView("gone", None, state, Counts()),
     ]
@@ -120,8 +120,8 @@ def test_a_table_fits_its_terminal_with_whole_words_in_its_header(table: Callabl
 @pytest.mark.parametrize(
     ("table", "width", "there", "spared"),
     [
-        (endpoints, 60, "subscription state sent failed", "since"),
-        (endpoints, 80, "kind", "since"),
+        (endpoints, 60, "subscription state sent failed waiting", "since"),
+        (endpoints, 80, "given waiting median", "since"),
         (endpoints, 120, "since", ""),
         (buried, 60, "record about error", "reason"),
         (buried, 80, "error", "from"),
