@@ -22,7 +22,7 @@ SESSION_TIMEOUT_MS = 10_000
 """A killed worker's partitions go to another after this. The default of 45 s makes every restart wait for as long."""
 HEARTBEAT_MS = 3_000
 TRANSACTION_TIMEOUT_MS = 60_000
-_REMEDY = "is it running? (kafka.bootstrap_servers in the config; `changecast kafka start` runs one here)"
+REMEDY = "is it running? (kafka.bootstrap_servers in the config; `changecast kafka start` runs one here)"
 
 Isolation = Literal["read_committed", "read_uncommitted"]
 
@@ -133,11 +133,11 @@ class Cluster:
             async with asyncio.timeout(timeout_s):
                 while not await self._answers():
                     if not told:
-                        waiting(f"no Kafka at {self.bootstrap_servers} yet, waiting up to {timeout_s:g} s for it: {_REMEDY}")
+                        waiting(f"no Kafka at {self.bootstrap_servers} yet, waiting up to {timeout_s:g} s for it: {REMEDY}")
                         told = True
                     await asyncio.sleep(0.25)
         except TimeoutError:
-            raise KafkaAway(f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: {_REMEDY}") from None
+            raise KafkaAway(f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: {REMEDY}") from None
 
     async def _answers(self) -> bool:
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.options import Moment, output, places, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def replay(config: Path | None, data_dir: Path | None, records: tuple[str, ...],
         if (obstacle := dead.why_not_replayable(cluster)) is not None:
             raise click.ClickException(f"{dead.place} can't be put back: {obstacle}")
     if not dry_run and chosen:
-        asyncio.run(put_back(cluster, chosen))
+        asked(cluster, put_back(cluster, chosen))
     for dead in chosen:
         click.echo(
             f"{dead.place}  {printable(dead.subject)}  {'would go' if dry_run else 'went'} back to {dead.origin.split('/')[0]}"
@@ -135,7 +135,7 @@ def _read(cluster: Cluster, reason: str | None, since: datetime | None = None) -
     async def read() -> list[Dead]:
         return [dead async for dead in read_dead(cluster, since) if reason in (None, dead.reason)]
 
-    return sorted(asyncio.run(read()), key=lambda dead: dead.at)
+    return sorted(asked(cluster, read()), key=lambda dead: dead.at)
 
 
 def _named(cluster: Cluster, names: tuple[str, ...]) -> list[Dead]:

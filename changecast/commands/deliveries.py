@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.deliveries.retry import retry
 from changecast.deliveries.sending import NAMED, named_deliveries
 from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
@@ -78,7 +78,7 @@ def list_(
     where = where_of(config, data_dir)
     chosen = Filter(subscription, None if outcome is None else Outcome(outcome))
     with progress("reading the deliveries") as report:
-        found = asyncio.run(newest(where.cluster, Span(since), chosen, limit, report))
+        found = asked(where.cluster, newest(where.cluster, Span(since), chosen, limit, report))
     if not found.count and subscription is not None:
         subscription_of(where.config, subscription)
     console = output()
@@ -94,7 +94,7 @@ def list_(
         what = "Nothing was delivered" if outcome is None else f"No attempt with the outcome {outcome}"
         click.echo(f"{what} since {utc(since)}.")
     if follow:
-        asyncio.run(_follow(where.cluster, chosen, None if as_json else columns))
+        asked(where.cluster, _follow(where.cluster, chosen, None if as_json else columns))
 
 
 async def _follow(cluster: Cluster, chosen: Filter, columns: Widths | None) -> None:

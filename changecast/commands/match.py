@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
 from runtime.amounts import amount
 
@@ -57,7 +57,7 @@ def command(
     if not chosen:
         raise click.ClickException("the config has no subscriptions: add one under `subscriptions:`")
     with progress("reading the events") as report:
-        found = asyncio.run(matches(where.cluster, chosen, Span(since, until), limit, report))
+        found = asked(where.cluster, matches(where.cluster, chosen, Span(since, until), limit, report))
     if as_json:
         click.echo(orjson.dumps(as_document(found), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from changecast.asking import asked
 from changecast.options import output, places, where_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     from changecast.provider.table import rendered
 
     where = where_of(config, data_dir)
-    found = asyncio.run(overview(where.config, where.cluster, datetime.now(UTC)))
+    found = asked(where.cluster, overview(where.config, where.cluster, datetime.now(UTC)))
     if as_json:
         click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.deliveries.sending import sendable, warn_when_nobody_delivers
 from changecast.options import Moment, output, places, progress, subscription_of, where_of
 from runtime.amounts import amount
@@ -65,7 +65,7 @@ def command(
     chosen = subscription_of(where.config, subscription)
     sendable(where, {subscription}, strict=True)
     with progress("reading the events") as report:
-        found = asyncio.run(matches(where.cluster, [chosen], span, _SHOWN, report))
+        found = asked(where.cluster, matches(where.cluster, [chosen], span, _SHOWN, report))
     (matched,) = found.of
     if matched.count:
         console = output()
@@ -79,7 +79,9 @@ def command(
         click.echo(f"{words}.")
         return
     with progress("handing them to the sinks") as report:
-        count = asyncio.run(send(where.cluster, _parcels(where, chosen, span, rate), lambda done: report(done, matched.count)))
+        count = asked(
+            where.cluster, send(where.cluster, _parcels(where, chosen, span, rate), lambda done: report(done, matched.count))
+        )
     click.echo(f"{words}; {count:,} handed to the sinks, {rate:g} a second: about {_duration(count / rate)}.")
     warn_when_nobody_delivers(where.cluster)
 

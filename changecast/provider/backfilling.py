@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from changecast.asking import asked
 from changecast.operating import Operating
 from changecast.provider.borrowing import borrowing, holder_name
 from producers.backfill import Done, Range, backfill
@@ -42,7 +42,7 @@ def run_backfill(where: Operating, provider: str, span: Range, feeds: tuple[str,
         return await backfill(where.cluster, provider, settings, span, rate=limit, feeds=feeds, on_progress=display.show)
 
     with display:
-        done = asyncio.run(run())
+        done = asked(where.cluster, run())
     for feed in done:
         broken = f", {feed.broken} unreadable (see `changecast dead list`)" if feed.broken else ""
         click.echo(f"{provider}:{feed.feed}  {amount(feed.events, 'change')} read{broken}")
