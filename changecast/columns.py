@@ -32,10 +32,7 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int
     """A table of no more than `width` columns of a terminal. `spared`: which are left out where they don't fit, the first one first."""
     whole = {column.name: max(map(cell_len, _lines(number, column, rows))) for number, column in enumerate(columns)}
     least = {column.name: min(whole[column.name], column.least) if _gives(column) else whole[column.name] for column in columns}
-    for name in spared:
-        if _sum(least) > width:
-            del least[name]
-    widths = _shared_out(least, whole, width)
+    widths = shared_out(least, whole, width, spared)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         if column.name in widths:
@@ -65,10 +62,15 @@ def _sum(widths: Mapping[str, int]) -> int:
     return sum(widths.values()) + _GAP * (len(widths) - 1)
 
 
-def _shared_out(least: Mapping[str, int], whole: Mapping[str, int], width: int) -> dict[str, int]:
-    """What is left of the width goes to those that could use it: as much to each, but to none more than it needs."""
-    widths, left = dict(least), max(width - _sum(least), 0)
-    wanting = sorted(least, key=lambda name: whole[name] - least[name])
+def shared_out(least: Mapping[str, int], whole: Mapping[str, int], width: int, spared: Sequence[str] = ()) -> dict[str, int]:
+    """The columns that fit, and how wide each is. `least`: what each needs; `whole`: what it could use. What is left of the width goes
+    to those that could use it: as much to each, but to none more than that."""
+    widths = dict(least)
+    for name in spared:
+        if _sum(widths) > width:
+            del widths[name]
+    left = max(width - _sum(widths), 0)
+    wanting = sorted(widths, key=lambda name: whole[name] - least[name])
     for place, name in enumerate(wanting):
         given = min(whole[name] - least[name], left // (len(wanting) - place))
         widths[name] += given

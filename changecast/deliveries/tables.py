@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from changecast.columns import Cell, Column, fitted
+from changecast.columns import Cell, Column, fitted, shared_out
 from changecast.deliveries.attempts import Found
 from runtime.amounts import amount
 from schemas.delivery import Attempt, Outcome
@@ -22,19 +22,18 @@ _LATE = timedelta(minutes=1)
 _WIDTHS = {
     "when (UTC)": 14,
     "subscription": 12,
-    "entity": 0,
-    "what": 0,
+    "entity": 12,
+    "what": 12,
     "try": 3,
     "outcome": 9,
     "code": 4,
     "ms": 6,
     "id": _SHORT_ID,
 }
-"""Columns of an attempt's line; the entity and what changed share the rest."""
-_SPARED = ("what", "ms")
-"""Left out first where the terminal is narrow: `show` tells them too."""
+"""Columns of an attempt's line, at the least; the subscription, the entity and what changed share the rest."""
+_SPARED = ("ms", "what", "code", "try", "when (UTC)")
+"""Left out first where the terminal is narrow: `show` tells them too. By the id it is asked."""
 _RIGHT = ("try", "code", "ms")
-_LONGEST_NAME, _SHORTEST = 28, 12
 _GAP = 2
 
 Widths = dict[str, int]
@@ -48,25 +47,17 @@ def printable(text: str) -> str:
 
 def widths(attempts: Sequence[Attempt], width: int | None) -> Widths:
     """The columns of a terminal of `width`; None: nobody looks, so nothing is cut, and ids are whole."""
-    found = dict(_WIDTHS)
-    found["subscription"] = max([found["subscription"], *(len(attempt.subscription) for attempt in attempts)])
+    texts = {
+        "subscription": [attempt.subscription for attempt in attempts],
+        "entity": [printable(attempt.name or attempt.subject) for attempt in attempts],
+        "what": [printable(attempt.change or "-") for attempt in attempts],
+    }
+    whole = _WIDTHS | {name: max([_WIDTHS[name], *map(cell_len, cells)]) for name, cells in texts.items()}
     if width is None:
-        for name, values in (("entity", _names(attempts)), ("what", _changes(attempts))):
-            found[name] = max([_SHORTEST, *map(cell_len, values)])
-        return found | {"id": len("msg_") + 32}
-    found["subscription"] = min(found["subscription"], _LONGEST_NAME)
-    for spared in _SPARED:
-        if _room(found, width) < _SHORTEST * (1 + ("what" in found)):
-            del found[spared]
-    room = _room(found, width)
-    if "what" not in found:
-        return found | {"entity": max(room, _SHORTEST)}
-    what = max(min(room * 2 // 5, max([_SHORTEST, *map(cell_len, _changes(attempts))])), _SHORTEST)
-    return found | {"what": what, "entity": max(room - what, _SHORTEST)}
-
-
-def _room(columns: Widths, width: int) -> int:
-    return width - sum(columns.values()) - _GAP * (len(columns) - 1)
+        return whole | {"id": len("msg_") + 32}
+    # of those that come later, when this is followed, nothing is known: what these don't need is left to the entity
+    found = shared_out(_WIDTHS, whole, width, _SPARED)
+    return found | {"entity": found["entity"] + max(width - sum(found.values()) - _GAP * (len(found) - 1), 0)}
 
 
 def attempts_table(found: Found, columns: Widths) -> RenderableType:
@@ -118,14 +109,6 @@ def _line(cells: Mapping[str, Text], columns: Widths) -> Text:
         line.append(" " * _GAP)
     line.rstrip()
     return line
-
-
-def _names(attempts: Sequence[Attempt]) -> list[str]:
-    return [printable(attempt.name or attempt.subject) for attempt in attempts]
-
-
-def _changes(attempts: Sequence[Attempt]) -> list[str]:
-    return [printable(attempt.change or "-") for attempt in attempts]
 
 
 _ATTEMPTS = (

@@ -10,12 +10,12 @@ from rich.console import Console, Group, RenderableType
 
 from changecast.dead import Dead
 from changecast.dead_table import dead_table
-from changecast.deliveries.attempts import Counts
+from changecast.deliveries.attempts import Counts, Found
 from changecast.deliveries.endpoint_tables import endpoints_table
 from changecast.deliveries.endpoints import EndpointView
 from changecast.deliveries.match_tables import events_table, summary_table
 from changecast.deliveries.matching import Matched, Matches, Seen
-from changecast.deliveries.tables import delivery
+from changecast.deliveries.tables import attempts_table, delivery, widths
 from changecast.provider.feeds import FeedView, Overview
 from changecast.provider.table import rendered
 from schemas import dead
@@ -23,6 +23,7 @@ from schemas.cursor import Cursor
 from schemas.delivery import EndpointState
 from schemas.feed_status import FeedState, FeedStatus
 from sinks.event import read_event
+from sinks.signing import webhook_id
 from tests.changecast.commands.operators import attempt
 from tests.sinks.worlds import change_event
 
@@ -97,7 +98,12 @@ def one_delivery(width: int) -> RenderableType:
     return Group(*delivery([failed, attempt(1, attempt=2)], width).renderables[7:])  # type: ignore[attr-defined]
 
 
-TABLES = (endpoints, buried, feeds, summary, matching, one_delivery)
+def attempts(width: int) -> RenderableType:
+    found = [attempt(1, LONG, outcome="retry", status_code=503), attempt(2, "hook")]
+    return attempts_table(Found(found, 2, 0), widths(found, width))
+
+
+TABLES = (attempts, endpoints, buried, feeds, summary, matching, one_delivery)
 
 
 def lines(table: Callable[[int], RenderableType], width: int) -> list[str]:
@@ -120,6 +126,9 @@ def test_a_table_fits_its_terminal_with_whole_words_in_its_header(table: Callabl
 @pytest.mark.parametrize(
     ("table", "width", "there", "spared"),
     [
+        (attempts, 60, "subscription entity outcome id", "when"),
+        (attempts, 80, "when subscription entity try outcome code id", "what"),
+        (attempts, 120, "when subscription entity what try outcome code ms id", ""),
         (endpoints, 60, "subscription state sent failed waiting", "since"),
         (endpoints, 80, "given waiting median", "since"),
         (endpoints, 120, "since", ""),
@@ -147,6 +156,7 @@ def test_what_matters_least_is_left_out_first(
 def test_each_line_of_a_narrow_table_names_what_it_is_of(table: Callable[[int], RenderableType]) -> None:
     first = {line.split()[0] for line in lines(table, 60) if line and line[0] != " "}
     expected = {
+        "attempts": {"hook"},
         "endpoints": {"hook", "gone"},
         "buried": {"3/1234567", "0/1"},
         "feeds": {"tmdb:movie", "pbs:changelog"},
@@ -155,6 +165,12 @@ def test_each_line_of_a_narrow_table_names_what_it_is_of(table: Callable[[int], 
         "one_delivery": set(),
     }
     assert expected[table.__name__] <= first
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_an_attempts_line_ends_with_the_digits_by_which_it_is_shown(width: int) -> None:
+    ids = [line.split()[-1] for line in lines(attempts, width)[1:3]]
+    assert ids == [webhook_id(f"event-63057-{number}", name)[:12] for number, name in ((1, LONG), (2, "hook"))]
 
 
 def test_a_sentence_goes_on_in_the_next_line_by_its_words() -> None:
