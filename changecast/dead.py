@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from changecast.deliveries.span import Span, read_span
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas import dead
@@ -39,13 +41,17 @@ class Dead:
         return (self.key or b"").decode("utf-8", "replace")
 
     @property
+    def subscription(self) -> str | None:
+        """Where this is a delivery, to whom."""
+        return self.headers.get(dead.SUBSCRIPTION)
+
+    @property
     def delivery(self) -> tuple[str, str] | None:
         """The subscription and the webhook-id, where this is an event on its way to a subscription."""
-        subscription = self.headers.get(dead.SUBSCRIPTION)
-        if subscription is None:
+        if self.subscription is None:
             return None
         try:
-            return subscription, webhook_id(read_event(self.value).id, subscription)
+            return self.subscription, webhook_id(read_event(self.value).id, self.subscription)
         except UnreadableEvent:
             return None
 
@@ -57,20 +63,44 @@ class Dead:
             return topic
         return f"{topic}/{self.headers[dead.ORIGIN_PARTITION]} at {self.headers[dead.ORIGIN_OFFSET]}"
 
+    def as_json(self) -> dict[str, Any]:
+        """All but the bytes, of which the size is told: they may be no text."""
+
+        def number(header: str) -> int | None:
+            return int(self.headers[header]) if header in self.headers else None
+
+        return {
+            "record": self.place,
+            "at": self.at,
+            "reason": self.reason,
+            "error": self.error,
+            "attempts": number(dead.ATTEMPTS),
+            "key": self.subject,
+            "subscription": self.subscription,
+            "webhook_id": self.delivery[1] if self.delivery is not None else None,
+            "origin": {
+                "topic": self.headers.get(dead.ORIGIN_TOPIC),
+                "partition": number(dead.ORIGIN_PARTITION),
+                "offset": number(dead.ORIGIN_OFFSET),
+            },
+            "bytes": len(self.value or b""),
+        }
+
     def why_not_replayable(self, cluster: Cluster) -> str | None:
         """Why this can't be put back, with the way that there is instead; None where it can."""
         topic = self.headers.get(dead.ORIGIN_TOPIC, "")
-        if dead.SUBSCRIPTION in self.headers:
+        if self.subscription is not None:
             named = f" {self.delivery[1]}" if self.delivery is not None else ""
-            return f"it is a delivery to {self.headers[dead.SUBSCRIPTION]}: `changecast deliveries retry{named}` sends it again"
+            return f"it is a delivery to {self.subscription}: `changecast deliveries retry{named}` sends it again"
         if not topic.startswith(f"{cluster.topics.prefix}.raw."):
             return f"it came from the feed {topic}, not from a topic: `changecast provider backfill` reads the feed again"
         return None
 
 
-async def read_dead(cluster: Cluster) -> AsyncIterator[Dead]:
-    """Everything in the dead topic, each partition in order."""
-    async for record in read_to_end(cluster, cluster.topics.dead.name):
+async def read_dead(cluster: Cluster, since: datetime | None = None) -> AsyncIterator[Dead]:
+    """Everything in the dead topic, or what has died since, each partition in order."""
+    topic = cluster.topics.dead.name
+    async for record in read_to_end(cluster, topic) if since is None else read_span(cluster, [topic], Span(since)):
         yield _dead(record)
 
 

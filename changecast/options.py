@@ -63,15 +63,23 @@ def where_of(config: Path | None, data_dir: Path | None) -> Operating:
     from changecast.operating import NotRunning, operating
     from runtime.logs import secrets_of, set_up
 
-    # it logs as errors what it then tries again, as while a broker starts; what matters is raised
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    _quiet()
     try:
         where = operating(config, data_dir)
     except NotRunning as error:
         raise click.ClickException(str(error)) from None
     set_up(logging.WARNING, secrets_of(where.config))
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # which `set_up` has lowered
+    _quiet()  # which `set_up` has undone
     return where
+
+
+def _quiet() -> None:
+    """Kafka's client logs as errors what it then tries again, as while a broker starts, and asyncio what its tasks end by when that is
+    gone; what matters is raised."""
+    import logging
+
+    for library in ("aiokafka", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
 
 
 def subscription_of(config: Config, name: str) -> Subscription:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from schemas.event import GAP_KEY, Action, Change, Entity, ObservedData, ObservedEvent, event_type, source
+from schemas.event import FEED_TYPE, GAP_KEY, Action, Change, Entity, ObservedData, ObservedEvent, event_type, source
 from schemas.urn import Urn
 
 
@@ -12,7 +12,7 @@ def gap_event(provider: str, feed: str, start: datetime, end: datetime, reason: 
     """Changes from `start` to `end` that the feed does not give. Its id is the window's, so it is told once."""
     missing = {"from": _written(start), "to": _written(end), "reason": reason}
     change = Change(key=GAP_KEY, action=Action.CREATED, after=missing)
-    entity = Entity(type="feed", native_type="feed", id=feed)
+    entity = Entity(type=FEED_TYPE, native_type=FEED_TYPE, id=feed)
     urn = Urn(provider, entity.type, entity.id)
     return ObservedEvent(
         id=f"{urn}:{GAP_KEY}:{missing['from']}:{missing['to']}",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
 
 from runtime.clients import AdminClient, Consumer, Producer
 from schemas.config import Kafka
@@ -22,8 +22,20 @@ SESSION_TIMEOUT_MS = 10_000
 """A killed worker's partitions go to another after this. The default of 45 s makes every restart wait for as long."""
 HEARTBEAT_MS = 3_000
 TRANSACTION_TIMEOUT_MS = 60_000
+REMEDY = "is it running? (kafka.bootstrap_servers in the config; `changecast kafka start` runs one here)"
 
 Isolation = Literal["read_committed", "read_uncommitted"]
+
+
+class KafkaAway(ConnectionError):
+    """The cluster does not answer. The message names its address and the remedy."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error, or all errors of a group, say no more than that a cluster does not answer."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_away, error.exceptions))
+    return isinstance(error, KafkaAway | KafkaConnectionError | KafkaTimeoutError | NodeNotReadyError | RequestTimedOutError)
 
 
 class Cluster:
@@ -114,22 +126,25 @@ class Cluster:
         finally:
             await client.close()
 
-    async def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Return when the cluster answers. Raises ConnectionError that names the address and the remedy."""
+    async def wait_ready(self, timeout_s: float = 60.0, waiting: Callable[[str], None] = lambda _: None) -> None:
+        """Return when the cluster answers. `waiting` is told once, in words, where it does not at first. Raises KafkaAway."""
+        told = False
         try:
             async with asyncio.timeout(timeout_s):
                 while not await self._answers():
+                    if not told:
+                        waiting(f"no Kafka at {self.bootstrap_servers} yet, waiting up to {timeout_s:g} s for it: {REMEDY}")
+                        told = True
                     await asyncio.sleep(0.25)
         except TimeoutError:
-            raise ConnectionError(
-                f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: is it running? "
-                "(kafka.bootstrap_servers in the config; `changecast kafka start` runs one here)"
-            ) from None
+            raise KafkaAway(f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: {REMEDY}") from None
 
     async def _answers(self) -> bool:
         try:
             async with self.admin() as admin:
                 await admin.describe_cluster()
-        except KafkaConnectionError:
+        except KafkaError as error:
+            if not is_away(error):
+                raise
             return False
         return True

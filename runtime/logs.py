@@ -111,6 +111,18 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
     logging.getLogger("changecast").critical(UNCAUGHT, exc_info=(kind, error, trace))
 
 
+@contextlib.contextmanager
+def unheard(library: str) -> Iterator[None]:
+    """Keep a library from logging what its caller tells in better words."""
+    logger = logging.getLogger(library)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def secrets_of(value: object) -> Iterator[str]:
     """The plain text of each secret in a config, for `set_up`."""
     if isinstance(value, SecretStr):

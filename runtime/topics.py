@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
+from runtime.amounts import amount
 from runtime.kafka import Cluster
 from schemas.topics import Topic
 
@@ -42,7 +43,7 @@ async def ensure_topics(cluster: Cluster, topics: Iterable[Topic]) -> None:
         for name, partitions in (await _known_partitions(admin, list(wanted))).items():
             if len(partitions) != wanted[name].partitions:
                 raise TopicMismatch(
-                    f"topic {name} has {len(partitions)} partitions, the config says {wanted[name].partitions}: "
+                    f"topic {name} has {amount(len(partitions), 'partition')}, the config says {wanted[name].partitions}: "
                     "set kafka.partitions back, or take a new kafka.topic_prefix"
                 )
 

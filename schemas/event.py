@@ -20,6 +20,8 @@ ENTITY_KEY = "entity"
 """The key of a change of the entity as a whole."""
 GAP_KEY = "gap"
 """The key of an event that says which window a provider no longer serves."""
+FEED_TYPE = "feed"
+"""The type that stands for a provider's list of changes, of which a gap is."""
 MAX_IMAGES = 50
 """`data.images` is cut here: a message of one series with thousands of pictures would not fit a webhook."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from aiokafka import TopicPartition
 
+from runtime.amounts import amount
 from runtime.metrics import Histogram, Reading, names
 from runtime.rate import RateLimit
 from schemas.event import Status
@@ -28,7 +29,7 @@ class StreamsMetrics:
         if self.app is None or not self.app.joined:
             return "Kafka"
         unopened = len(self.app.unopened())
-        return f"the state of {unopened} partitions" if unopened else None
+        return f"the state of {amount(unopened, 'partition')}" if unopened else None
 
     async def read(self) -> Reading:
         reading = Reading(names.OF_PART["streams"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from runtime.amounts import amount
 from schemas.event import GAP_KEY, ObservedEvent
 
 LONGEST_NAME = 1_000
@@ -22,7 +23,7 @@ def read(value: bytes | None) -> ObservedEvent:
     try:
         event = ObservedEvent.model_validate_json(value)
     except ValidationError as error:
-        raise Unreadable(f"not an observed event: {error.error_count()} errors") from error
+        raise Unreadable(f"not an observed event: {amount(error.error_count(), 'error')}") from error
     for name in ("id", "subject", "type", "source"):
         if len(getattr(event, name)) > LONGEST_NAME:
             raise Unreadable(f"an event whose {name} has {len(getattr(event, name))} characters")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from runtime.amounts import amount
 from schemas.event import Status
 
 
@@ -47,6 +48,6 @@ def summary(partitions: Sequence[Statistics]) -> str:
         sum(sizes) / 1e6 for sizes in zip(*((p.ids_bytes, p.snapshots_bytes) for p in partitions), strict=True)
     )
     return (
-        f"{len(partitions)} partitions, {ids} ids known ({ids_mb:.1f} MB, the oldest of {since}), "
-        f"{snapshots_mb:.1f} MB of snapshots, {waiting} events waiting"
+        f"{amount(len(partitions), 'partition')}, {amount(ids, 'id')} known ({ids_mb:.1f} MB, the oldest of {since}), "
+        f"{snapshots_mb:.1f} MB of snapshots, {amount(waiting, 'event')} waiting"
     )

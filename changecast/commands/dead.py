@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from changecast.options import output, places, where_of
+from changecast.asking import asked
+from changecast.options import Moment, output, places, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
     from changecast.dead import Dead
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Examples:
       changecast dead list
       changecast dead list --reason bad-event
+      changecast dead list --subscription newsroom --since 2h
       changecast dead show 2/17
       changecast dead replay 2/17
       changecast dead replay --reason bad-event""",
@@ -34,28 +36,50 @@ def command() -> None:
 
 @command.command(
     "list",
-    short_help="One line a record.",
-    epilog="\b\nExamples:\n  changecast dead list\n  changecast dead list --reason bad-event",
+    short_help="One line a record, oldest first.",
+    epilog="""\b
+    Examples:
+      changecast dead list
+      changecast dead list --reason bad-event
+      changecast dead list --subscription newsroom --since 2h
+      changecast dead list --json | jq .error""",
 )
 @places
 @click.option("--reason", help="Only these, as no-entity-id.")
-def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> None:
-    """One line a record: its name, when, why, where it came from, what it is about."""
-    from rich.table import Table
+@click.option("-s", "--subscription", help="Only deliveries to this one.")
+@click.option("--since", type=Moment(), help="What has died since: 90m, 7d, or a time in UTC [default: all that is kept].")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line, all but the bytes.")
+def list_(
+    config: Path | None,
+    data_dir: Path | None,
+    reason: str | None,
+    subscription: str | None,
+    since: datetime | None,
+    as_json: bool,
+) -> None:
+    """One line a record, oldest first: its name, when, why, where it came from, what it is about."""
+    import orjson
 
-    records = _read(where_of(config, data_dir).cluster, reason)
-    if not records:
-        click.echo("Nothing is dead." if reason is None else f"Nothing is dead for the reason {reason}.")
-        return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("record", "when (UTC)"):
-        table.add_column(column, no_wrap=True, min_width=max(len(column), *(len(dead.place) for dead in records)))
-    for column in ("reason", "from", "about", "error"):
-        table.add_column(column, overflow="fold")
-    for dead in records:
-        about = f"{dead.subject} to {dead.delivery[0]}" if dead.delivery is not None else dead.subject
-        table.add_row(dead.place, f"{dead.at:%m-%d %H:%M:%S}", dead.reason, dead.origin, about, dead.error)
-    output().print(table)
+    from changecast.dead_table import dead_table
+
+    where = where_of(config, data_dir)
+    records = [dead for dead in _read(where.cluster, reason, since) if subscription in (None, dead.subscription)]
+    if not records and subscription is not None:
+        subscription_of(where.config, subscription)
+    if as_json:
+        for dead in records:
+            click.echo(orjson.dumps(dead.as_json(), option=orjson.OPT_UTC_Z))
+    elif records:
+        console = output()
+        console.print(dead_table(records, console.width))
+    else:
+        click.echo(f"Nothing is dead{_chosen_by(reason, subscription, since)}.")
+
+
+def _chosen_by(reason: str | None, subscription: str | None, since: datetime | None) -> str:
+    words = f" for the reason {reason}" if reason is not None else ""
+    words += f" of the deliveries to {subscription}" if subscription is not None else ""
+    return words + (f" since {utc(since)}" if since is not None else "")
 
 
 @command.command("show", short_help="All of one record, with its bytes.", epilog="\b\nExample:\n  changecast dead show 2/17")
@@ -63,14 +87,15 @@ def list_(config: Path | None, data_dir: Path | None, reason: str | None) -> Non
 @click.argument("record")
 def show(config: Path | None, data_dir: Path | None, record: str) -> None:
     """All that is known of one RECORD, and its bytes as they came."""
+    from changecast.deliveries.tables import printable
+
     (dead,) = _named(where_of(config, data_dir).cluster, (record,))
-    click.echo(
-        f"at      {dead.at.isoformat(timespec='seconds')}\nfrom    {dead.origin}\nreason  {dead.reason}\nerror   {dead.error}"
-    )
+    at = dead.at.isoformat(timespec="seconds")
+    click.echo(f"at      {at}\nfrom    {dead.origin}\nreason  {dead.reason}\nerror   {printable(dead.error)}")
     if dead.delivery is not None:
         subscription, identity = dead.delivery
         click.echo(f"to      {subscription}, webhook-id {identity}: `changecast deliveries show {identity}`")
-    click.echo(f"key     {dead.subject}\n")
+    click.echo(f"key     {printable(dead.subject)}\n")
     click.echo(dead.value or b"")
 
 
@@ -86,6 +111,7 @@ def show(config: Path | None, data_dir: Path | None, record: str) -> None:
 def replay(config: Path | None, data_dir: Path | None, records: tuple[str, ...], reason: str | None, dry_run: bool) -> None:
     """Put RECORDS back into the topics they came from, byte for byte: after a mistake has been mended."""
     from changecast.dead import replay as put_back
+    from changecast.deliveries.tables import printable
 
     if bool(records) == (reason is not None):
         raise click.UsageError("name either records, as 2/17, or a --reason")
@@ -95,19 +121,21 @@ def replay(config: Path | None, data_dir: Path | None, records: tuple[str, ...],
         if (obstacle := dead.why_not_replayable(cluster)) is not None:
             raise click.ClickException(f"{dead.place} can't be put back: {obstacle}")
     if not dry_run and chosen:
-        asyncio.run(put_back(cluster, chosen))
+        asked(cluster, put_back(cluster, chosen))
     for dead in chosen:
-        click.echo(f"{dead.place}  {dead.subject}  {'would go' if dry_run else 'went'} back to {dead.origin.split('/')[0]}")
+        click.echo(
+            f"{dead.place}  {printable(dead.subject)}  {'would go' if dry_run else 'went'} back to {dead.origin.split('/')[0]}"
+        )
     click.echo(f"{len(chosen)} {'to put' if dry_run else 'put'} back.")
 
 
-def _read(cluster: Cluster, reason: str | None) -> list[Dead]:
+def _read(cluster: Cluster, reason: str | None, since: datetime | None = None) -> list[Dead]:
     from changecast.dead import read_dead
 
     async def read() -> list[Dead]:
-        return [dead async for dead in read_dead(cluster) if reason in (None, dead.reason)]
+        return [dead async for dead in read_dead(cluster, since) if reason in (None, dead.reason)]
 
-    return sorted(asyncio.run(read()), key=lambda dead: dead.at)
+    return sorted(asked(cluster, read()), key=lambda dead: dead.at)
 
 
 def _named(cluster: Cluster, names: tuple[str, ...]) -> list[Dead]:

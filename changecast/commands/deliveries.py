@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.deliveries.retry import retry
 from changecast.deliveries.sending import NAMED, named_deliveries
 from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
@@ -72,13 +72,13 @@ def list_(
     """One line an attempt, oldest first: when, to whom, of which entity, what changed, the outcome."""
     from changecast.deliveries.attempts import Filter, newest
     from changecast.deliveries.span import Span
-    from changecast.deliveries.tables import attempts_table, widths
+    from changecast.deliveries.tables import attempts_table, beginning, widths
     from schemas.delivery import Outcome
 
     where = where_of(config, data_dir)
     chosen = Filter(subscription, None if outcome is None else Outcome(outcome))
     with progress("reading the deliveries") as report:
-        found = asyncio.run(newest(where.cluster, Span(since), chosen, limit, report))
+        found = asked(where.cluster, newest(where.cluster, Span(since), chosen, limit, report))
     if not found.count and subscription is not None:
         subscription_of(where.config, subscription)
     console = output()
@@ -86,13 +86,15 @@ def list_(
     if as_json:
         for attempt in found.newest:
             click.echo(attempt.to_json())
+    elif follow:
+        console.print(beginning(found, columns))
     elif found.count or found.unreadable:
         console.print(attempts_table(found, columns))
     else:
         what = "Nothing was delivered" if outcome is None else f"No attempt with the outcome {outcome}"
-        click.echo(f"{what} since {utc(since)}.", err=follow)
+        click.echo(f"{what} since {utc(since)}.")
     if follow:
-        asyncio.run(_follow(where.cluster, chosen, None if as_json else columns))
+        asked(where.cluster, _follow(where.cluster, chosen, None if as_json else columns))
 
 
 async def _follow(cluster: Cluster, chosen: Filter, columns: Widths | None) -> None:
@@ -101,6 +103,7 @@ async def _follow(cluster: Cluster, chosen: Filter, columns: Widths | None) -> N
     from changecast.deliveries.tables import attempt_line
 
     console = output()
+    sys.stdout.flush()  # what there was already: it may be long until something comes
     async for attempt in follow(cluster, chosen, lambda: None):
         if columns is None:
             click.echo(attempt.to_json())
@@ -140,7 +143,8 @@ def show(config: Path | None, data_dir: Path | None, webhook_id: str, as_json: b
     if as_json:
         click.echo(orjson.dumps([attempt.model_dump(mode="json") for attempt in attempts], option=orjson.OPT_INDENT_2))
         return
-    output().print(delivery(attempts))
+    console = output()
+    console.print(delivery(attempts, console.width))
 
 
 command.add_command(retry)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.deliveries.sending import warn_when_nobody_delivers
 from changecast.options import output, places, progress, unknown_subscription, utc, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.parcels import DeadDelivery
@@ -49,7 +51,7 @@ def command() -> None:
 @places
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """One line an endpoint: its state, since when it is served, and what the last hour brought."""
+    """One line an endpoint: its state, since when it is served, what the last hour brought, and how many deliveries wait."""
     import orjson
 
     from changecast.deliveries.attempts import counted
@@ -58,17 +60,30 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     from changecast.deliveries.span import Span
 
     where = where_of(config, data_dir)
-    states = asyncio.run(endpoint_states(where.cluster))
+    states = asked(where.cluster, endpoint_states(where.cluster))
     with progress("reading the last hour's deliveries") as report:
-        counts = asyncio.run(counted(where.cluster, Span.last(HOUR), report))
-    found = views(where.config, states, counts)
+        counts = asked(where.cluster, counted(where.cluster, Span.last(HOUR), report))
+    found = views(where.config, states, counts, _waiting(where))
     if as_json:
         click.echo(orjson.dumps([view.as_json() for view in found], option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return
     if not found:
         click.echo("The config has no subscriptions: add one under `subscriptions:`.")
         return
-    output().print(endpoints_table(found, datetime.now(UTC), where.config.delivery.disable_after))
+    console = output()
+    console.print(endpoints_table(found, datetime.now(UTC), where.config.delivery.disable_after, console.width))
+
+
+def _waiting(where: Operating) -> Mapping[str, int] | None:
+    """By subscription. None where there are too many to count, which is told."""
+    from changecast.deliveries.parked import TooMany, parked
+
+    try:
+        with progress("counting what waits") as report:
+            return asked(where.cluster, parked(where.cluster, report))
+    except TooMany as error:
+        click.echo(f"{error}, too many to count: the metric changecast_deliveries_parked tells how many of which.", err=True)
+        return None
 
 
 @command.command(
@@ -94,7 +109,7 @@ def disable(config: Path | None, data_dir: Path | None, subscription: str, reaso
         click.echo(f"{subscription} is disabled already, since {utc(state.disabled_at)}: {state.disabled_reason}")
         return
     why = BY_HAND if reason is None else f"{BY_HAND}: {reason}"
-    asyncio.run(write(where.cluster, [disabled(state, datetime.now(UTC), why)]))
+    asked(where.cluster, write(where.cluster, [disabled(state, datetime.now(UTC), why)]))
     click.echo(f"{subscription} is disabled. `changecast endpoints enable {subscription}` brings it back.")
 
 
@@ -125,13 +140,13 @@ def enable(config: Path | None, data_dir: Path | None, subscription: str, retry_
     if state.disabled_at is None:
         click.echo(f"{subscription} is not disabled.")
         return
-    asyncio.run(write(where.cluster, [enabled(state)]))
+    asked(where.cluster, write(where.cluster, [enabled(state)]))
     # only now: up to here retries that came due have died
     missed = _missed(where, subscription, Span(state.disabled_at, datetime.now(UTC)))
     died = _died(where, subscription, state.disabled_at)
     click.echo(f"{subscription} is enabled; it was disabled since {utc(state.disabled_at)}: {state.disabled_reason}")
     if missed:
-        click.echo(f"{missed:,} events that it wants came meanwhile: they are delivered now, oldest first.")
+        click.echo(f"{amount(missed, 'event')} that it wants came meanwhile, to be delivered now, oldest first.")
     if died:
         _offer(where, subscription, state.disabled_at, died, retry_dead)
     warn_when_nobody_delivers(where.cluster)
@@ -140,7 +155,7 @@ def enable(config: Path | None, data_dir: Path | None, subscription: str, retry_
 def _offer(where: Operating, subscription: str, since: datetime, died: list[DeadDelivery], retry_dead: bool | None) -> None:
     from changecast.deliveries.parcels import Pace, dead_again, send
 
-    click.echo(f"{len(died):,} deliveries died with it.")
+    click.echo(f"{amount(len(died), 'delivery', 'deliveries')} died with it.")
     if retry_dead is None and sys.stdin.isatty():
         retry_dead = click.confirm("Send them again?", default=True)
     if not retry_dead:
@@ -148,7 +163,7 @@ def _offer(where: Operating, subscription: str, since: datetime, died: list[Dead
         return
     parcels = dead_again(where.cluster, _around(since), died, Pace(_RATE, datetime.now(UTC)))
     with progress("handing them to the sinks") as report:
-        count = asyncio.run(send(where.cluster, parcels, lambda done: report(done, len(died))))
+        count = asked(where.cluster, send(where.cluster, parcels, lambda done: report(done, len(died))))
     click.echo(f"{count:,} handed to the sinks.")
 
 
@@ -157,13 +172,14 @@ def _died(where: Operating, subscription: str, since: datetime) -> list[DeadDeli
     from schemas.delivery import Outcome
 
     with progress("reading the dead topic") as report:
-        found = asyncio.run(
+        found = asked(
+            where.cluster,
             dead_deliveries(
                 where.cluster,
                 _around(since),
                 lambda one: one.subscription == subscription and one.outcome is Outcome.DISABLED,
                 report,
-            )
+            ),
         )
     return list(found.values())
 
@@ -176,14 +192,14 @@ def _missed(where: Operating, subscription: str, span: Span) -> int:
     if not chosen:
         return 0
     with progress("reading what it missed") as report:
-        found = asyncio.run(matches(where.cluster, chosen, span, 1, report))
+        found = asked(where.cluster, matches(where.cluster, chosen, span, 1, report))
     return found.of[0].count
 
 
 def _state(where: Operating, subscription: str) -> EndpointState:
     from changecast.deliveries.endpoints import endpoint_states
 
-    states = asyncio.run(endpoint_states(where.cluster))
+    states = asked(where.cluster, endpoint_states(where.cluster))
     if subscription in states:
         return states[subscription]
     configured = [one.name for one in where.config.subscriptions]

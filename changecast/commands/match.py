@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.matching import Matches
@@ -56,20 +57,21 @@ def command(
     if not chosen:
         raise click.ClickException("the config has no subscriptions: add one under `subscriptions:`")
     with progress("reading the events") as report:
-        found = asyncio.run(matches(where.cluster, chosen, Span(since, until), limit, report))
+        found = asked(where.cluster, matches(where.cluster, chosen, Span(since, until), limit, report))
     if as_json:
         click.echo(orjson.dumps(as_document(found), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return
-    console, wide = output(), not sys.stdout.isatty()
+    console, piped = output(), not sys.stdout.isatty()
     if found.events:
-        console.print(summary_table(found) if subscription is None else events_table(found.of[0], wide=wide))
+        width = console.width
+        console.print(summary_table(found, width) if subscription is None else events_table(found.of[0], width, whole=piped))
     click.echo(_summary(found, since))
 
 
 def _summary(found: Matches, since: datetime) -> str:
-    words = f"{found.events:,} events since {utc(since)}"
+    words = f"{amount(found.events, 'event')} since {utc(since)}"
     if found.unreadable:
-        words += f", and {found.unreadable:,} records that are no events"
+        words += f", and {amount(found.unreadable, 'record that is no event', 'records that are no events')}"
     if len(found.of) == 1 and found.events:
         one = found.of[0]
         words += f"; {one.subscription} matches {one.count:,}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from changecast.options import places, where_of
+from changecast.asking import asked
+from changecast.options import output, places, where_of
 
 if TYPE_CHECKING:
     from changecast.operating import Operating
@@ -40,17 +40,17 @@ def command() -> None:
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """One line a feed: what it is doing, how far it has been read, what it has cost. The last errors stand below."""
     import orjson
-    from rich.console import Console
 
     from changecast.provider.feeds import overview
     from changecast.provider.table import rendered
 
     where = where_of(config, data_dir)
-    found = asyncio.run(overview(where.config, where.cluster, datetime.now(UTC)))
+    found = asked(where.cluster, overview(where.config, where.cluster, datetime.now(UTC)))
     if as_json:
         click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(rendered(found))
+    console = output()
+    console.print(rendered(found, console.width))
 
 
 class _Moment(click.ParamType):

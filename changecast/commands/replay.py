@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.deliveries.sending import sendable, warn_when_nobody_delivers
 from changecast.options import Moment, output, places, progress, subscription_of, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.span import Span
@@ -64,20 +65,23 @@ def command(
     chosen = subscription_of(where.config, subscription)
     sendable(where, {subscription}, strict=True)
     with progress("reading the events") as report:
-        found = asyncio.run(matches(where.cluster, [chosen], span, _SHOWN, report))
+        found = asked(where.cluster, matches(where.cluster, [chosen], span, _SHOWN, report))
     (matched,) = found.of
     if matched.count:
-        output().print(seen_table(matched.first, wide=not sys.stdout.isatty()))
+        console = output()
+        console.print(seen_table(matched.first, console.width, whole=not sys.stdout.isatty()))
     if matched.count > _SHOWN:
         click.echo(f"and {matched.count - _SHOWN:,} more")
     if matched.failed:
-        click.echo(f"`when` failed on {matched.failed:,} events, which are left out: {matched.failure}", err=True)
-    words = f"{matched.count:,} of {found.events:,} events match"
+        click.echo(f"`when` failed on {amount(matched.failed, 'event')}, left out: {matched.failure}", err=True)
+    words = f"{matched.count:,} of {amount(found.events, 'event')} {'matches' if matched.count == 1 else 'match'}"
     if dry_run or not matched.count:
         click.echo(f"{words}.")
         return
     with progress("handing them to the sinks") as report:
-        count = asyncio.run(send(where.cluster, _parcels(where, chosen, span, rate), lambda done: report(done, matched.count)))
+        count = asked(
+            where.cluster, send(where.cluster, _parcels(where, chosen, span, rate), lambda done: report(done, matched.count))
+        )
     click.echo(f"{words}; {count:,} handed to the sinks, {rate:g} a second: about {_duration(count / rate)}.")
     warn_when_nobody_delivers(where.cluster)
 

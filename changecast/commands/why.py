@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,9 +67,9 @@ def command(
     if not chosen:
         raise click.ClickException("the config has no subscriptions: add one under `subscriptions:`")
     with progress("reading the events") as report:
-        found = asyncio.run(events_of(where.cluster, named, providers, Span(since, until), limit, report))
+        found = asked(where.cluster, events_of(where.cluster, named, providers, Span(since, until), limit, report))
     with progress("reading the deliveries") as report:
-        answers = asyncio.run(told(where.cluster, chosen, found.newest, report)) if found.newest else []
+        answers = asked(where.cluster, told(where.cluster, chosen, found.newest, report)) if found.newest else []
     if as_json:
         click.echo(orjson.dumps(as_document(named, found, answers), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
         return
@@ -102,11 +103,11 @@ def _providers_of(named: str) -> Sequence[str]:
 def _summary(named: str, found: Found, since: datetime, until: datetime | None) -> Iterator[str]:
     span = f"since {utc(since)}" + ("" if until is None else f" and before {utc(until)}")
     if found.unreadable:
-        yield f"{found.unreadable:,} records of it are no events: `changecast dead list --reason bad-event`."
+        yield f"{amount(found.unreadable, 'record of it is no event', 'records of it are no events')}: `changecast dead list --reason bad-event`."
     if found.count > len(found.newest):
         yield f"The last {len(found.newest):,} of {found.count:,} events {span}: --limit shows more."
     elif found.count:
-        yield f"{found.count:,} event{'' if found.count == 1 else 's'} {span}."
+        yield f"{amount(found.count, 'event')} {span}."
     else:
         yield f"No event of {named} was published {span}."
         yield from _what_else(named, since)

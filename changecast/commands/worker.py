@@ -18,12 +18,14 @@ PARTS = ("producers", "streams", "sinks")
     help="Instead of the config's metrics.port; 0: any that is free, see the log.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done in detail.")
-def command(part: str, config: Path | None, metrics_port: int | None, verbose: bool) -> None:
+def command(part: str, config: Path | None, metrics_port: int | None, verbose: bool) -> int:
     """Run one PART until it is stopped: producers poll the providers, streams dedupe and enrich, sinks deliver.
 
     Start as many streams and sinks workers as you like, on one machine or many: they share the work. Of several
     producers workers one polls, and the others wait to take over. The log goes to stderr. Each of several workers on one
     machine needs a metrics port of its own, where metrics are wanted.
+
+    It waits two minutes for Kafka, and then ends with exit code 1, for whoever started it to start it again.
 
     SIGHUP makes it read the config again, and the .env beside it. One with mistakes changes nothing; a good one that
     concerns the part is taken over in order, in the same process.
@@ -42,4 +44,4 @@ def command(part: str, config: Path | None, metrics_port: int | None, verbose: b
     leashed = end_with_parent(grace=8.0)
     from changecast.up.worker import run_worker
 
-    run_worker(part, config, metrics_port=metrics_port, verbose=verbose, leashed=leashed)
+    return run_worker(part, config, metrics_port=metrics_port, verbose=verbose, leashed=leashed)

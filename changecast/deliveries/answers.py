@@ -11,6 +11,7 @@ from changecast.deliveries.attempts import KEPT, Course
 from changecast.deliveries.matching import Seen
 from changecast.deliveries.progress import Progress
 from changecast.deliveries.tables import again_words, moment, waiting_words
+from runtime.amounts import amount
 from schemas.config import Subscription
 from schemas.delivery import Attempt, EndpointState, Outcome
 from sinks.signing import webhook_id
@@ -85,7 +86,7 @@ def _of_attempts(course: Course, refusal: str | None, state: EndpointState | Non
             if state is not None and state.disabled_at is not None:
                 yield f"{_disabled(state)}, and this ends when it is due, unless `changecast endpoints enable` comes first"
         case Outcome.DEAD:
-            yield f"after {last.attempt} attempt{'' if last.attempt == 1 else 's'}: {error}"
+            yield f"after {amount(last.attempt, 'attempt')}: {error}"
             yield again_words(last)
         case Outcome.DISABLED:
             yield f"it ended with its endpoint at {moment(last.at)} UTC: {error}"

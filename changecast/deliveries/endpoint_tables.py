@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from changecast.columns import Cell, Column, fitted
 from changecast.deliveries.endpoints import EndpointView
 from changecast.deliveries.tables import printable
 from sinks.wording import length_words
@@ -16,29 +16,43 @@ from sinks.wording import length_words
 _STYLES = {"ok": "green", "failing": "yellow", "disabled": "red"}
 
 
-def endpoints_table(views: Sequence[EndpointView], now: datetime, disable_after: timedelta) -> RenderableType:
+_COLUMNS = (
+    Column("subscription", cut=True),
+    Column("kind"),
+    Column("state"),
+    Column("since (UTC)"),
+    Column("sent", right=True),
+    Column("failed", right=True),
+    Column("given up", right=True),
+    Column("waiting", right=True),
+    Column("median", right=True),
+)
+_SPARED = ("since (UTC)", "kind", "median", "given up")
+"""Left out first where the terminal is narrow. What was given up is in `changecast dead list` too."""
+
+
+def endpoints_table(views: Sequence[EndpointView], now: datetime, disable_after: timedelta, width: int) -> RenderableType:
     """One line an endpoint, with the last hour's counts. What is wrong stands in words below."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("subscription", "kind", "state", "since (UTC)"):
-        table.add_column(column, overflow="fold")
-    for column in ("sent", "failed", "given up", "median"):
-        table.add_column(column, no_wrap=True, justify="right")
-    for view in views:
-        counts, word = view.counts, view.word()
-        median = "-" if counts.median_ms is None else f"{counts.median_ms:,.0f} ms"
-        table.add_row(
-            view.name,
-            view.kind or "-",
-            Text(word, style=_STYLES.get(word, "dim")),
-            f"{view.state.since.astimezone(UTC):%Y-%m-%d %H:%M}" if view.state else "-",
-            _number(counts.delivered),
-            _number(counts.retried, "yellow"),
-            _number(counts.dead, "red"),
-            median,
-        )
+    table = fitted(_COLUMNS, [_row(view) for view in views], width, _SPARED)
     trouble = [Text(line) for view in views for line in _trouble(view, now, disable_after)]
-    lines = [Text(), Text("sent, failed, given up: attempts of the last hour.", style="dim")]
+    words = "sent, failed, given up: attempts of the last hour. waiting: deliveries that wait now for their next attempt."
+    lines = [Text(), Text(words, style="dim")]
     return Group(table, *lines, *([Text(), *trouble] if trouble else []))
+
+
+def _row(view: EndpointView) -> list[Cell]:
+    counts, word = view.counts, view.word()
+    return [
+        view.name,
+        view.kind or "-",
+        Text(word, style=_STYLES.get(word, "dim")),
+        f"{view.state.since.astimezone(UTC):%Y-%m-%d %H:%M}" if view.state else "-",
+        _number(counts.delivered),
+        _number(counts.retried, "yellow"),
+        _number(counts.dead, "red"),
+        "-" if view.waiting is None else _number(view.waiting, "yellow"),
+        "-" if counts.median_ms is None else f"{counts.median_ms:,.0f} ms",
+    ]
 
 
 def _trouble(view: EndpointView, now: datetime, disable_after: timedelta) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,12 +24,14 @@ BY_HAND = "disabled by hand"
 
 @dataclass(frozen=True)
 class EndpointView:
-    """A subscription's endpoint. `kind` None: the config has no such subscription any more. `state` None: no worker has served it yet."""
+    """A subscription's endpoint. `kind` None: the config has no such subscription any more. `state` None: no worker has served it yet.
+    `waiting`: deliveries that wait for their next attempt; None where that was not counted."""
 
     name: str
     kind: str | None
     state: EndpointState | None
     counts: Counts
+    waiting: int | None = None
 
     def word(self) -> str:
         """`ok`, `failing`, `disabled`, `not served yet`, `not in the config`."""
@@ -48,6 +50,7 @@ class EndpointView:
             "kind": self.kind,
             "status": self.word(),
             "state": None if state is None else state.model_dump(mode="json", exclude={"subscription"}),
+            "waiting": self.waiting,
             "counts": {
                 "delivered": counts.delivered,
                 "retried": counts.retried,
@@ -59,11 +62,22 @@ class EndpointView:
         }
 
 
-def views(config: Config, states: dict[str, EndpointState], counts: dict[str, Counts]) -> list[EndpointView]:
-    """In the config's order; those that only the topic knows come last."""
+def views(
+    config: Config, states: Mapping[str, EndpointState], counts: Mapping[str, Counts], waiting: Mapping[str, int] | None
+) -> list[EndpointView]:
+    """In the config's order; those that only the topics know come last. `waiting` None: not counted."""
     kinds: dict[str, str | None] = {one.name: "slack" if one.slack else "webhook" for one in config.subscriptions}
-    names = [*kinds, *sorted(set(states) - set(kinds))]
-    return [EndpointView(name, kinds.get(name), states.get(name), counts.get(name, Counts())) for name in names]
+    names = [*kinds, *sorted({*states, *(waiting or ())} - set(kinds))]
+    return [
+        EndpointView(
+            name,
+            kinds.get(name),
+            states.get(name),
+            counts.get(name, Counts()),
+            None if waiting is None else waiting.get(name, 0),
+        )
+        for name in names
+    ]
 
 
 async def endpoint_states(cluster: Cluster) -> dict[str, EndpointState]:

@@ -10,42 +10,59 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from changecast.columns import Cell, Column, fitted
 from changecast.deliveries.matching import Matched, Matches, Seen
 from changecast.deliveries.tables import printable
+from runtime.amounts import amount
+
+_SUMMARY = (
+    Column("subscription", cut=True),
+    Column("matches", right=True),
+    Column("share", right=True),
+    Column("the last one", wraps=True, least=24),
+)
+_EVENTS = (
+    Column("published (UTC)"),
+    Column("urn"),
+    Column("entity", wraps=True),
+    Column("what", wraps=True),
+    Column("id"),
+)
 
 
-def summary_table(found: Matches) -> RenderableType:
-    """One line a subscription."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("subscription", no_wrap=True)
-    table.add_column("matches", justify="right", no_wrap=True)
-    table.add_column("share", justify="right", no_wrap=True)
-    table.add_column("the last one", overflow="fold")
+def summary_table(found: Matches, width: int) -> RenderableType:
+    """One line a subscription, in a terminal of this width."""
+    rows: list[list[Cell]] = []
     failures = []
     for one in found.of:
         share = f"{one.count / found.events:.1%}" if found.events else "-"
         last = one.last[-1] if one.last else None
         words = "-" if last is None else f"{last.at:%m-%d %H:%M:%S}  {printable(last.event.name)}  {printable(last.event.change)}"
-        table.add_row(one.subscription, Text(f"{one.count:,}", style="" if one.count else "yellow"), share, words)
+        rows.append([one.subscription, Text(f"{one.count:,}", style="" if one.count else "yellow"), share, words])
         if one.failed:
-            failures.append(Text(f"{one.subscription}: its `when` failed on {one.failed:,} events: {one.failure}", style="red"))
-    return Group(table, Text(), *failures)
+            failure = f"{one.subscription}: its `when` failed on {amount(one.failed, 'event')}: {one.failure}"
+            failures.append(Text(failure, style="red"))
+    return Group(fitted(_SUMMARY, rows, width, ("share",)), Text(), *failures)
 
 
-def events_table(matched: Matched, *, wide: bool) -> RenderableType:
+def events_table(matched: Matched, width: int, *, whole: bool) -> RenderableType:
     """The last events that one subscription matches, oldest first."""
-    return Group(seen_table(matched.last, wide=wide), Text()) if matched.count else Text("Nothing matches.", style="yellow")
+    return (
+        Group(seen_table(matched.last, width, whole=whole), Text()) if matched.count else Text("Nothing matches.", style="yellow")
+    )
 
 
-def seen_table(seen: Iterable[Seen], *, wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("published (UTC)", "urn", "entity", "what", *(("id",) if wide else ())):
-        table.add_column(column, no_wrap=column in ("published (UTC)", "urn"), overflow="fold")
-    for one in seen:
-        event = one.event
-        cells = [f"{one.at:%m-%d %H:%M:%S}", event.subject, event.name, event.change, *((event.id,) if wide else ())]
-        table.add_row(*map(printable, cells))
-    return table
+def seen_table(seen: Iterable[Seen], width: int, *, whole: bool) -> Table:
+    """One line an event. `whole`: with its id, for who reads it by a program."""
+    columns = _EVENTS if whole else _EVENTS[:-1]
+    rows = [
+        [
+            printable(text)
+            for text in (f"{one.at:%m-%d %H:%M:%S}", one.event.subject, one.event.name, one.event.change, one.event.id)
+        ]
+        for one in seen
+    ]
+    return fitted(columns, rows, width, ("urn", "published (UTC)"))
 
 
 def as_document(found: Matches) -> dict[str, Any]:

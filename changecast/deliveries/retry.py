@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.deliveries.sending import NAMED, named_deliveries, sendable, warn_when_nobody_delivers
 from changecast.options import Moment, places, progress, subscription_of, utc, where_of
+from runtime.amounts import amount
 
 if TYPE_CHECKING:
     from changecast.deliveries.parcels import DeadDelivery
@@ -76,7 +77,7 @@ def retry(
         return
     with progress("handing them to the sinks") as report:
         parcels = dead_again(where.cluster, span, chosen, Pace(rate, datetime.now(UTC)))
-        count = asyncio.run(send(where.cluster, parcels, lambda done: report(done, len(chosen))))
+        count = asked(where.cluster, send(where.cluster, parcels, lambda done: report(done, len(chosen))))
     click.echo(f"{count:,} handed to the sinks.")
     warn_when_nobody_delivers(where.cluster)
 
@@ -99,14 +100,14 @@ def _dead(
 
     known = named_deliveries(where, ids) if ids else {}
     with progress("reading the dead topic") as report:
-        found = asyncio.run(dead_deliveries(where.cluster, span, wanted, report))
+        found = asked(where.cluster, dead_deliveries(where.cluster, span, wanted, report))
     for one in ids:
         if not any(name.startswith(one) for name in found):
             raise click.ClickException(_why_not_dead(one, known))
     if found and not ids:
         oldest = min(one.at for one in found.values())
         with progress("reading what became of them") as report:
-            known = asyncio.run(of_deliveries(where.cluster, found, report, SpanOf(oldest - timedelta(minutes=1))))
+            known = asked(where.cluster, of_deliveries(where.cluster, found, report, SpanOf(oldest - timedelta(minutes=1))))
     alive = {
         name: attempts[-1]
         for name, attempts in known.items()
@@ -116,7 +117,7 @@ def _dead(
         if ids:
             click.echo(f"{name} is left out: {_what_became(last)}.")
     if alive and not ids:
-        click.echo(f"{len(alive):,} are left out: they have been delivered since, or wait for an attempt.")
+        click.echo(f"{amount(len(alive), 'delivery is', 'deliveries are')} left out: delivered since, or waiting for an attempt.")
     return _not_waiting(where, [one for name, one in found.items() if name not in alive], named=bool(ids))
 
 
@@ -125,11 +126,11 @@ def _not_waiting(where: Operating, dead: list[DeadDelivery], *, named: bool) -> 
     from changecast.deliveries.parcels import waiting
 
     with progress("looking for those that wait already"):
-        wait = asyncio.run(waiting(where.cluster, dead)) if dead else set()
+        wait = asked(where.cluster, waiting(where.cluster, dead)) if dead else set()
     for name in sorted(wait) if named else ():
         click.echo(f"{name} is left out: it has been handed to the sinks already, and waits.")
     if wait and not named:
-        click.echo(f"{len(wait):,} are left out: they have been handed to the sinks already, and wait.")
+        click.echo(f"{amount(len(wait), 'delivery is', 'deliveries are')} left out: handed to the sinks already, and waiting.")
     return sorted((one for one in dead if one.webhook_id not in wait), key=lambda one: one.at)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
+from changecast.asking import asked
 from changecast.options import progress
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def named_deliveries(where: Operating, ids: tuple[str, ...]) -> dict[str, list[A
 
     try:
         with progress("reading the deliveries") as report:
-            return asyncio.run(of_deliveries(where.cluster, ids, report))
+            return asked(where.cluster, of_deliveries(where.cluster, ids, report))
     except NotAnId as error:
         raise click.UsageError(str(error)) from None
 
@@ -33,7 +33,7 @@ def sendable(where: Operating, names: set[str], *, strict: bool) -> set[str]:
     """Those of the subscriptions that would get what is sent. Of the others is said why not; raises ClickException when `strict`."""
     from changecast.deliveries.endpoints import endpoint_states
 
-    states = asyncio.run(endpoint_states(where.cluster)) if names else {}
+    states = asked(where.cluster, endpoint_states(where.cluster)) if names else {}
     configured = {subscription.name for subscription in where.config.subscriptions}
     good = set()
     for name in sorted(names):
@@ -54,5 +54,5 @@ def sendable(where: Operating, names: set[str], *, strict: bool) -> set[str]:
 def warn_when_nobody_delivers(cluster: Cluster) -> None:
     from changecast.deliveries.endpoints import sinks_run
 
-    if not asyncio.run(sinks_run(cluster)):
+    if not asked(cluster, sinks_run(cluster)):
         click.echo("No sinks worker runs: they go out when one does (`changecast up`, or `changecast worker sinks`).", err=True)

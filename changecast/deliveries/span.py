@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ from runtime.kafka import Cluster
 
 Report = Callable[[int, int], None]
 """`report(done, total)` in offsets."""
+Offsets = Mapping[TopicPartition, int]
 
 _POLL_MS = 200
 _MAX_RECORDS = 2000
@@ -52,28 +53,41 @@ async def read_span(
     cluster: Cluster, topics: Iterable[str], span: Span, report: Report = _unseen
 ) -> AsyncIterator[ConsumerRecord]:
     """The committed records of the span, each partition in order, the partitions side by side. A topic that is not there is empty."""
-    consumer = cluster.consumer(group_id=None, max_partition_fetch_bytes=_FETCH_BYTES)
+    consumer = reader(cluster)
     await consumer.start()
     try:
         starts, ends = await _bounds(cluster, consumer, list(topics), span)
-        total = sum(ends[partition] - start for partition, start in starts.items())
-        consumer.assign(list(starts))
-        for partition, start in starts.items():
-            consumer.seek(partition, start)
-        done = dict(starts)
-        pending = set(starts)
-        while pending:
-            for records in (await consumer.getmany(*pending, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)).values():
-                for record in records:
-                    if span.holds(record):
-                        yield record
-            # the position passes what no record ever shows: markers of transactions, records of aborted ones
-            for partition in pending:
-                done[partition] = await consumer.position(partition)
-            pending = {partition for partition in pending if done[partition] < ends[partition]}
-            report(sum(min(done[partition], ends[partition]) - start for partition, start in starts.items()), total)
+        async for record in read_between(consumer, starts, ends, report):
+            if span.holds(record):
+                yield record
     finally:
         await consumer.stop()
+
+
+def reader(cluster: Cluster) -> AIOKafkaConsumer:
+    """A consumer for `read_between`; to be started."""
+    return cluster.consumer(group_id=None, max_partition_fetch_bytes=_FETCH_BYTES)
+
+
+async def read_between(
+    consumer: AIOKafkaConsumer, starts: Offsets, ends: Offsets, report: Report = _unseen
+) -> AsyncIterator[ConsumerRecord]:
+    """The committed records from each of these offsets up to before its end. A start is before its end."""
+    total = sum(ends[partition] - start for partition, start in starts.items())
+    consumer.assign(list(starts))
+    for partition, start in starts.items():
+        consumer.seek(partition, start)
+    done = dict(starts)
+    pending = set(starts)
+    while pending:
+        for records in (await consumer.getmany(*pending, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)).values():
+            for record in records:
+                yield record
+        # the position passes what no record ever shows: markers of transactions, records of aborted ones
+        for partition in pending:
+            done[partition] = await consumer.position(partition)
+        pending = {partition for partition in pending if done[partition] < ends[partition]}
+        report(sum(min(done[partition], ends[partition]) - start for partition, start in starts.items()), total)
 
 
 async def _bounds(

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from changecast.columns import Cell, Column, fitted, shared_out
 from changecast.deliveries.attempts import Found
+from runtime.amounts import amount
 from schemas.delivery import Attempt, Outcome
 
 STYLES = {Outcome.DELIVERED: "green", Outcome.RETRY: "yellow", Outcome.DEAD: "red", Outcome.DISABLED: "red"}
@@ -21,19 +22,18 @@ _LATE = timedelta(minutes=1)
 _WIDTHS = {
     "when (UTC)": 14,
     "subscription": 12,
-    "entity": 0,
-    "what": 0,
+    "entity": 12,
+    "what": 12,
     "try": 3,
     "outcome": 9,
     "code": 4,
     "ms": 6,
     "id": _SHORT_ID,
 }
-"""Columns of an attempt's line; the entity and what changed share the rest."""
-_SPARED = ("what", "ms")
-"""Left out first where the terminal is narrow: `show` tells them too."""
+"""Columns of an attempt's line, at the least; the subscription, the entity and what changed share the rest."""
+_SPARED = ("ms", "what", "code", "try", "when (UTC)")
+"""Left out first where the terminal is narrow: `show` tells them too. By the id it is asked."""
 _RIGHT = ("try", "code", "ms")
-_LONGEST_NAME, _SHORTEST = 28, 12
 _GAP = 2
 
 Widths = dict[str, int]
@@ -47,39 +47,37 @@ def printable(text: str) -> str:
 
 def widths(attempts: Sequence[Attempt], width: int | None) -> Widths:
     """The columns of a terminal of `width`; None: nobody looks, so nothing is cut, and ids are whole."""
-    found = dict(_WIDTHS)
-    found["subscription"] = max([found["subscription"], *(len(attempt.subscription) for attempt in attempts)])
+    texts = {
+        "subscription": [attempt.subscription for attempt in attempts],
+        "entity": [printable(attempt.name or attempt.subject) for attempt in attempts],
+        "what": [printable(attempt.change or "-") for attempt in attempts],
+    }
+    whole = _WIDTHS | {name: max([_WIDTHS[name], *map(cell_len, cells)]) for name, cells in texts.items()}
     if width is None:
-        for name, values in (("entity", _names(attempts)), ("what", _changes(attempts))):
-            found[name] = max([_SHORTEST, *map(cell_len, values)])
-        return found | {"id": len("msg_") + 32}
-    found["subscription"] = min(found["subscription"], _LONGEST_NAME)
-    for spared in _SPARED:
-        if _room(found, width) < _SHORTEST * (1 + ("what" in found)):
-            del found[spared]
-    room = _room(found, width)
-    if "what" not in found:
-        return found | {"entity": max(room, _SHORTEST)}
-    what = max(min(room * 2 // 5, max([_SHORTEST, *map(cell_len, _changes(attempts))])), _SHORTEST)
-    return found | {"what": what, "entity": max(room - what, _SHORTEST)}
-
-
-def _room(columns: Widths, width: int) -> int:
-    return width - sum(columns.values()) - _GAP * (len(columns) - 1)
+        return whole | {"id": len("msg_") + 32}
+    # of those that come later, when this is followed, nothing is known: what these don't need is left to the entity
+    found = shared_out(_WIDTHS, whole, width, _SPARED)
+    return found | {"entity": found["entity"] + max(width - sum(found.values()) - _GAP * (len(found) - 1), 0)}
 
 
 def attempts_table(found: Found, columns: Widths) -> RenderableType:
     """One line an attempt, and below how many there are."""
+    return Group(beginning(found, columns), Text(), *(Text(line, style=style) for line, style in _remarks(found)))
+
+
+def beginning(found: Found, columns: Widths) -> RenderableType:
+    """The header and the attempts alone, where more lines follow."""
     header = _line({name: Text(name) for name in columns}, columns)
     header.stylize("dim")
+    return Group(header, *(attempt_line(attempt, columns) for attempt in found.newest))
+
+
+def _remarks(found: Found) -> Iterator[tuple[str, str]]:
     shown = len(found.newest)
-    words = (
-        f"{shown:,} attempts." if shown == found.count else f"The last {shown:,} of {found.count:,} attempts: --limit shows more."
-    )
-    lines = [Text(words, style="dim")]
+    whole = f"{amount(shown, 'attempt')}."
+    yield whole if shown == found.count else f"The last {shown:,} of {amount(found.count, 'attempt')}: --limit shows more.", "dim"
     if found.unreadable:
-        lines.append(Text(f"{found.unreadable} records are not of a form that this version reads.", style="red"))
-    return Group(header, *(attempt_line(attempt, columns) for attempt in found.newest), Text(), *lines)
+        yield f"{amount(found.unreadable, 'record is', 'records are')} not of a form that this version reads.", "red"
 
 
 def attempt_line(attempt: Attempt, columns: Widths) -> Text:
@@ -113,15 +111,19 @@ def _line(cells: Mapping[str, Text], columns: Widths) -> Text:
     return line
 
 
-def _names(attempts: Sequence[Attempt]) -> list[str]:
-    return [printable(attempt.name or attempt.subject) for attempt in attempts]
+_ATTEMPTS = (
+    Column("try", right=True),
+    Column("at (UTC)"),
+    Column("outcome"),
+    Column("code", right=True),
+    Column("ms", right=True),
+    Column("address"),
+    Column("next (UTC)"),
+    Column("error", wraps=True),
+)
 
 
-def _changes(attempts: Sequence[Attempt]) -> list[str]:
-    return [printable(attempt.change or "-") for attempt in attempts]
-
-
-def delivery(attempts: Sequence[Attempt]) -> RenderableType:
+def delivery(attempts: Sequence[Attempt], width: int) -> RenderableType:
     """One delivery: what it is, each attempt, what the receiver said, and what comes next."""
     last = attempts[-1]
     facts = [
@@ -133,9 +135,8 @@ def delivery(attempts: Sequence[Attempt]) -> RenderableType:
         ("now", _state_words(last)),
     ]
     head = [Text.assemble((f"{label:<8}", "dim"), value) for label, value in facts]
-    table = _table("try", "at (UTC)", "outcome", "code", "ms", "address", "next (UTC)", "error", right=("try", "code", "ms"))
-    for attempt in attempts:
-        table.add_row(
+    rows: list[list[Cell]] = [
+        [
             str(attempt.attempt),
             moment(attempt.at),
             Text(attempt.outcome, style=STYLES[attempt.outcome]),
@@ -144,7 +145,10 @@ def delivery(attempts: Sequence[Attempt]) -> RenderableType:
             attempt.address or "-",
             moment(attempt.next_at) if attempt.next_at else "-",
             printable(attempt.error or "-"),
-        )
+        ]
+        for attempt in attempts
+    ]
+    table = fitted(_ATTEMPTS, rows, width, ("ms", "address", "next (UTC)"))
     return Group(*head, Text(), table, *_answers(attempts))
 
 
@@ -189,19 +193,6 @@ def waiting_words(last: Attempt) -> str:
         f"attempt {number} was due at {moment(last.next_at)} UTC: it waits behind the endpoint's other deliveries or its breaker,"
         " or was dropped with its subscription"
     )
-
-
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        flexible = column in ("error", "why")
-        table.add_column(
-            column,
-            justify="right" if column in right else "left",
-            no_wrap=not flexible,
-            overflow="fold" if flexible else "ellipsis",
-        )
-    return table
 
 
 def moment(at: datetime) -> str:

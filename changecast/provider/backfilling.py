@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from changecast.asking import asked
 from changecast.operating import Operating
 from changecast.provider.borrowing import borrowing, holder_name
 from producers.backfill import Done, Range, backfill
 from producers.lending import MOST_LENT, cost, polling_rate
+from runtime.amounts import amount
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.loan import Loan
@@ -41,13 +42,13 @@ def run_backfill(where: Operating, provider: str, span: Range, feeds: tuple[str,
         return await backfill(where.cluster, provider, settings, span, rate=limit, feeds=feeds, on_progress=display.show)
 
     with display:
-        done = asyncio.run(run())
+        done = asked(where.cluster, run())
     for feed in done:
         broken = f", {feed.broken} unreadable (see `changecast dead list`)" if feed.broken else ""
-        click.echo(f"{provider}:{feed.feed}  {feed.events:,} changes read{broken}")
+        click.echo(f"{provider}:{feed.feed}  {amount(feed.events, 'change')} read{broken}")
         if feed.left:
             click.echo(f"{provider}:{feed.feed}  incomplete from {feed.read_to:%Y-%m-%d %H:%M} on: {feed.left}", err=True)
-    click.echo(f"{limit.spent:,} requests. What was published already is dropped by dedupe.")
+    click.echo(f"{amount(limit.spent, 'request')}. What was published already is dropped by dedupe.")
 
 
 class _Display:
@@ -78,7 +79,7 @@ class _Display:
 
     def show(self, done: Done) -> None:
         part = (done.read_to - self._span.since) / (self._span.until - self._span.since)
-        counts = f"{done.events:,} changes, {self._limit.spent:,} requests"
+        counts = f"{amount(done.events, 'change')}, {amount(self._limit.spent, 'request')}"
         name = f"{self._provider}:{done.feed}"
         if self._bars.disable:
             quarter = int(part * _QUARTERS)

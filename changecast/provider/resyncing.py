@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
+from changecast.asking import asked
 from changecast.operating import Operating
 from changecast.provider.borrowing import borrowing, holder_name
 from producers.interface import Refused
@@ -38,7 +38,7 @@ def run_resync(where: Operating, named: Urn, *, force: bool = False) -> Observed
         await publish(where.cluster, event)
         return event
 
-    return asyncio.run(run())
+    return asked(where.cluster, run())
 
 
 async def _looked_up(where: Operating, named: Urn, limit: RateLimit, force: bool) -> Entity:

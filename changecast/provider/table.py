@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from changecast.columns import Cell, Column, fitted
 from changecast.provider.feeds import FeedView, Overview
+from runtime.amounts import amount
 from schemas.feed_status import FeedState, FeedStatus
 
 _STATES = {
@@ -25,34 +26,48 @@ _STATISTICS = {
     "listed": "{number} listed",
     "fresh": "{number} never asked",
     "failing": "{number} failing",
-    "days_behind": "{number} days to walk",
+    "days_behind": "{days} to walk",
 }
 _ALWAYS = ("sweep_age_s", "listed")
 """Told when it is nought, too."""
 
 
-def rendered(overview: Overview) -> RenderableType:
+_COLUMNS = (
+    Column("feed"),
+    Column("state"),
+    Column("read up to (UTC)"),
+    Column("behind", right=True),
+    Column("last poll"),
+    Column("requests", right=True),
+    Column("new", right=True),
+    Column("", wraps=True, least=24),
+)
+_SPARED = ("requests", "new", "last poll", "", "read up to (UTC)")
+"""Left out first where the terminal is narrow; `--json` has all. How far behind a feed is stays."""
+
+
+def rendered(overview: Overview, width: int) -> RenderableType:
     """The table, who polls, and the last errors in full."""
-    now, table = overview.at, Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("feed", "state", "read up to (UTC)", "behind", "last poll", "requests", "new", ""):
-        number = column in ("behind", "requests", "new")
-        table.add_column(column, justify="right" if number else "left", no_wrap=column in ("feed", "state", "behind"))
-    for feed in overview.feeds:
-        status = feed.status
-        table.add_row(
-            feed.name,
-            _state(feed, now),
-            f"{feed.cursor.read_to.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if feed.cursor else "never",
-            _maybe(feed.lag(now)),
-            _ago(status.polled_at if status else None, now),
-            f"{status.requests:,}" if status else "-",
-            f"{status.events:,}" if status else "-",
-            Text(", ".join(_statistics(status)) if status else "", style="dim"),
-        )
+    now = overview.at
+    table = fitted(_COLUMNS, [_row(feed, now) for feed in overview.feeds], width, _SPARED)
     lines = [Text(line) for line in (_who_polls(overview), *_unconfigured(overview))]
     errors = [line for feed in overview.feeds if (line := _last_error(feed, now)) is not None]
     parts: list[RenderableType] = [table, Text()] if overview.feeds else []
     return Group(*parts, *lines, *([Text(), *errors] if errors else []))
+
+
+def _row(feed: FeedView, now: datetime) -> list[Cell]:
+    status = feed.status
+    return [
+        feed.name,
+        _state(feed, now),
+        f"{feed.cursor.read_to.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if feed.cursor else "never",
+        _maybe(feed.lag(now)),
+        _ago(status.polled_at if status else None, now),
+        f"{status.requests:,}" if status else "-",
+        f"{status.events:,}" if status else "-",
+        Text(", ".join(_statistics(status)) if status else "", style="dim"),
+    ]
 
 
 def duration(length: timedelta) -> str:
@@ -109,7 +124,7 @@ def _statistics(status: FeedStatus) -> Iterator[str]:
     for name, form in _STATISTICS.items():
         value = status.statistics.get(name)
         if value is not None and (value or name in _ALWAYS):
-            yield form.format(age=duration(timedelta(seconds=value)), number=f"{value:,.0f}")
+            yield form.format(age=duration(timedelta(seconds=value)), number=f"{value:,.0f}", days=amount(round(value), "day"))
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

@@ -21,6 +21,7 @@ from changecast.up.screen import Screen
 from changecast.up.supervisor import Ended, Notice, PartFailed, StartedAgain, Supervisor
 from changecast.up.watch import Counts, Watcher
 from changecast.up.worker import UP_LINE
+from runtime.amounts import amount
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
 from runtime.logs import bound, brief, parse_line, secrets_of, set_up
 from runtime.topics import ensure_topics
@@ -177,7 +178,7 @@ class Session:
         config = self.plan.config
         count = len(config.subscriptions)
         texts = {
-            "sinks": f"{count} subscription{'' if count == 1 else 's'}",
+            "sinks": amount(count, "subscription"),
             "streams": "dedupe and enrichment",
             "producers": ", ".join(config.providers.configured()) or "no provider to poll",
         }

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from runtime.amounts import amount
 from schemas.delivery import Attempt, Outcome
 from schemas.event import ChangeEvent
 from sinks.wording import change_words, entity_name
@@ -71,7 +72,7 @@ def _outcome_words(attempt: Attempt) -> str:
             wait = f", again {_wait(attempt.next_at - attempt.at)}" if attempt.next_at else ""
             return f"failed ({why}){wait}"
         case Outcome.DEAD:
-            return f"given up after {attempt.attempt} attempt{'s' if attempt.attempt > 1 else ''} ({why})"
+            return f"given up after {amount(attempt.attempt, 'attempt')} ({why})"
         case Outcome.DISABLED:
             return f"endpoint disabled ({why})"
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from changecast.up.view import Row, attempt_row, change_row
+from runtime.amounts import amount
 from runtime.kafka import Cluster
 from schemas.delivery import Attempt, Outcome
 from schemas.event import ChangeEvent
@@ -36,8 +37,8 @@ class Counts:
     dead: int = 0
 
     def words(self) -> str:
-        parts = [f"{self.changes} changes"]
-        parts += [f"{self.unchanged} updates that changed nothing"] if self.unchanged else []
+        parts = [amount(self.changes, "change")]
+        parts += [f"{amount(self.unchanged, 'update')} that changed nothing"] if self.unchanged else []
         parts += [f"{self.delivered} delivered"]
         parts += [f"{self.retried} to be tried again"] if self.retried else []
         parts += [f"{self.dead} given up"] if self.dead else []
@@ -117,7 +118,13 @@ class Watcher:
             event = ChangeEvent.model_validate_json(record.value)
         except ValidationError as error:
             where = f"{record.topic}, partition {record.partition}, offset {record.offset}"
-            return Row(at, "?", where, f"not of a form that this version reads ({error.error_count()} errors)", text_style="red")
+            return Row(
+                at,
+                "?",
+                where,
+                f"not of a form that this version reads ({amount(error.error_count(), 'error')})",
+                text_style="red",
+            )
         if not event.data.changes:
             self.counts.unchanged += 1
             return None

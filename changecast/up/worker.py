@@ -15,8 +15,8 @@ from changecast.up.handover import handed_over
 from changecast.up.plan import as_decided
 from changecast.up.ports import with_metrics_at
 from changecast.up.reload_signals import ReloadSignals
-from runtime.kafka import Cluster
-from runtime.logs import secrets_of, set_up
+from runtime.kafka import Cluster, KafkaAway, is_away
+from runtime.logs import secrets_of, set_up, unheard
 from schemas.config import Config, config_of, read_source
 
 log = logging.getLogger(__name__)
@@ -25,27 +25,47 @@ UP_LINE = "imported, configured, and connected to Kafka"
 """The line by which `up` knows that the part has come so far."""
 KAFKA_WAIT_S = 120.0
 """A broker that was killed reads through its logs when it starts again; giving up meanwhile would only cost a restart."""
+EXIT_KAFKA_AWAY = 1
 
 Run = Callable[[Config, Cluster, asyncio.Event], Awaitable[None]]
 
 
 def run_worker(
     part: str, path: Path | None, *, metrics_port: int | None = None, verbose: bool = False, leashed: bool = False
-) -> None:
-    """Run `<part>.worker.run` until SIGTERM or SIGINT, with its metrics at this port instead of the config's. ConfigError and
-    whatever ends the part are passed on.
+) -> int:
+    """Run `<part>.worker.run` until SIGTERM or SIGINT, with its metrics at this port instead of the config's. The exit code: 1 when
+    Kafka is not there, or goes away for longer than the part bears; whoever started the part starts it again. ConfigError and whatever
+    else ends it are passed on.
 
     `leashed`: `up` has started it, and starts it anew itself when there is another config."""
     set_up(logging.DEBUG if verbose else logging.INFO)
     source = handed_over() or read_source(path)
-    config = as_decided(config_of(source).config)
+    loaded = config_of(source)
+    config = as_decided(loaded.config)
     set_up(logging.DEBUG if verbose else logging.INFO, secrets_of(config))
+    if part == "sinks" and not leashed:  # they are of subscriptions, and `up` tells them itself
+        for warning in loaded.warnings:
+            log.warning("%s", warning)
     succession = Succession(part, source.path, config)
     running = config if metrics_port is None else with_metrics_at(config, metrics_port)
-    asyncio.run(_run(part, running, None if leashed else succession))
+    try:
+        asyncio.run(_run(part, running, None if leashed else succession))
+    except Exception as error:
+        if not is_away(error):
+            raise
+        log.error("%s ends, to be started again: %s", part, _one_of(error))
+        return EXIT_KAFKA_AWAY
     if succession.next is not None:
         log.info("%s starts anew with the new config", part)
         start_anew(succession.next)
+    return 0
+
+
+def _one_of(error: BaseException) -> str:
+    """Several tasks of a part meet the same trouble."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) if isinstance(error, KafkaAway) else f"Kafka has gone away ({error!r})"
 
 
 async def _run(part: str, config: Config, succession: Succession | None) -> None:
@@ -82,7 +102,9 @@ async def _work(part: str, config: Config, stop: asyncio.Event) -> None:
     cluster = Cluster(config.kafka)
     run: Run = importlib.import_module(f"{part}.worker").run
     log.info("%s starts (process %d, Kafka at %s)", part, os.getpid(), cluster.bootstrap_servers)
-    if await _first_of(cluster.wait_ready(KAFKA_WAIT_S), stop):
+    with unheard("aiokafka"):
+        there = await _first_of(cluster.wait_ready(KAFKA_WAIT_S, log.warning), stop)
+    if there:
         log.info(UP_LINE)
         await run(config, cluster, stop)
     log.info("%s ends", part)

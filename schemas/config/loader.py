@@ -9,12 +9,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from schemas.config.checks import duplicate_names, ended_secrets, idle_filters
+from schemas.config.checks import duplicate_names, ended_secrets
 from schemas.config.document import Document, read_document
 from schemas.config.environment import Substituted, names_in, substitute
 from schemas.config.explain import Explainer
+from schemas.config.filters import idle_filters
 from schemas.config.models import Config
-from schemas.config.problems import ConfigError, Problem
+from schemas.config.problems import ConfigError, Problem, in_order
 from schemas.config.source import Source, read_source
 
 
@@ -53,8 +54,8 @@ def config_of(source: Source) -> Loaded:
         problems += _unless_told(list(explainer.problems(error)), problems)
     if problems or config is None:
         raise ConfigError(problems)
-    findings = [*idle_filters(substituted.value), *ended_secrets(substituted.value, datetime.now(UTC))]
-    warnings = [explainer.at(place, message) for place, message in findings]
+    findings = [*idle_filters(substituted.value, config.providers), *ended_secrets(substituted.value, datetime.now(UTC))]
+    warnings = in_order(explainer.at(place, message) for place, message in findings)
     return Loaded(_anchored(config, source.path.absolute().parent), source.path, substituted.unset, warnings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _WIDEST = 120
@@ -55,6 +56,11 @@ class Problem:
         return "\n".join([str(self), *(self.snippet.render(self.line) if self.snippet and self.line else [])])
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """As they stand in the file."""
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
+
+
 class ConfigError(Exception):
     """The config can't be used. Holds all that is wrong with it, in the order of the file. Its text shows no secret."""
 
@@ -63,7 +69,7 @@ class ConfigError(Exception):
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(problems)
-        self.problems = sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
+        self.problems = in_order(problems)
 
     def __str__(self) -> str:
         return "\n\n".join(problem.render() for problem in self.problems)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Annotated, ClassVar, get_args
 
 from pydantic import Field
@@ -25,6 +27,10 @@ from schemas.config.fields import (
 VOTES = ("vote_average", "vote_count")
 """Of a picture: they move with every visitor, and are no cause to wake a subscriber."""
 
+Words = Mapping[str, str]
+_NONE: Words = MappingProxyType({})
+_FOR_IMAGES: Words = dict.fromkeys(("image", "picture", "pictures", "photo", "photos"), "images")
+
 
 def _seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
@@ -43,6 +49,21 @@ class Provider(Section):
 
     credentials: ClassVar[tuple[str, ...]] = ()
     """The keys that hold credentials."""
+    entity_types: ClassVar[tuple[str, ...]] = ()
+    """All types that its events can be of; empty where they are not known beforehand. This and what follows is there so that a filter
+    that can match nothing is told of: a new provider may do without."""
+    other_types: ClassVar[Words] = _NONE
+    """Words that look like types of this provider and are none, and the right type."""
+    member_keys: ClassVar[Words] = _NONE
+    """Types that are no entities here: a change of one is a change with this key."""
+    other_keys: ClassVar[Words] = _NONE
+    """Words that look like keys of its changes and are none, and the right key."""
+    depths: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """Types that are below one another, the outermost at 0."""
+    numbered: ClassVar[bool] = False
+    """Whether its ids are whole numbers."""
+    has_languages: ClassVar[bool] = True
+    """Whether any of its changes has a language."""
 
     base_url: BaseUrl
     interval: Period = _seconds(60)
@@ -64,6 +85,12 @@ class Provider(Section):
         """Whether the credentials are there. A provider without them is not polled, and is named at the start."""
         return all(getattr(self, name) is not None for name in self.credentials)
 
+    def why_unwatched(self, entity_type: str, entity_id: str | None = None, *, below: bool = False) -> str | None:
+        """The setting by which none of these entities is asked for, or not this one, or with `below` nothing below it either; None
+        where one may be."""
+        del entity_type, entity_id, below
+        return None
+
 
 class TmdbWatch(Section):
     """For each kind: all that the lists name, none, or these ids, which are asked directly."""
@@ -75,6 +102,11 @@ class TmdbWatch(Section):
 
 class Tmdb(Provider):
     credentials: ClassVar = ("token",)
+    entity_types: ClassVar = ("movie", "series", "season", "episode", "person")
+    other_types: ClassVar = {"tv": "series", "show": "series", "tv_season": "season", "tv_episode": "episode"}
+    other_keys: ClassVar = {**_FOR_IMAGES, "seasons": "season", "episodes": "episode"}
+    depths: ClassVar = {"series": 0, "season": 1, "episode": 2}
+    numbered: ClassVar = True
 
     token: Credential = None
     base_url: BaseUrl = "https://api.themoviedb.org/3"
@@ -84,9 +116,23 @@ class Tmdb(Provider):
     watch: TmdbWatch = TmdbWatch()
     volatile: FieldNames = Field(default=["popularity", "rating", *VOTES])
 
+    def why_unwatched(self, entity_type: str, entity_id: str | None = None, *, below: bool = False) -> str | None:
+        del below  # a series leads to all that is below it
+        kind = "tv" if entity_type in self.depths else entity_type
+        watched = getattr(self.watch, kind, "all")
+        if watched in ("none", []):
+            return f"`providers.tmdb.watch.{kind}` is none"
+        if entity_type in ("movie", "series", "person") and entity_id is not None and watched != "all":
+            return None if entity_id in map(str, watched) else f"`providers.tmdb.watch.{kind}` does not name it"
+        return None
+
 
 class Pbs(Provider):
     credentials: ClassVar = ("key", "secret")
+    other_types: ClassVar = {"show": "series"}
+    other_keys: ClassVar = {**_FOR_IMAGES, "link": "links", "availability": "availabilities"}
+    depths: ClassVar = {"franchise": 0, "series": 1, "season": 2, "episode": 3, "special": 3, "asset": 4}
+    has_languages: ClassVar = False
 
     key: Credential = None
     secret: Credential = None
@@ -100,9 +146,24 @@ class Pbs(Provider):
     volatile: FieldNames = Field(default=["updated_at"])
     rate: Number = Field(default=10, gt=0)
 
+    def why_unwatched(self, entity_type: str, entity_id: str | None = None, *, below: bool = False) -> str | None:
+        del entity_id
+        if (
+            below
+            or self.types == "all"
+            or entity_type in {self.other_types.get(word.lower(), word.lower()) for word in self.types}
+        ):
+            return None
+        return "`providers.pbs.types` does not name it"
+
 
 class Tvdb(Provider):
     credentials: ClassVar = ("apikey", "username", "userkey")
+    entity_types: ClassVar = ("series",)
+    other_types: ClassVar = {"show": "series"}
+    member_keys: ClassVar = {"episode": "episodes", "actor": "actors", "person": "actors"}
+    other_keys: ClassVar = {**_FOR_IMAGES, "episode": "episodes", "actor": "actors", "name": "seriesName", "title": "seriesName"}
+    numbered: ClassVar = True
 
     apikey: Credential = None
     username: AccountName = None

@@ -3,9 +3,10 @@ import logging
 import subprocess
 import sys
 
+import pytest
 from pydantic import BaseModel, SecretStr
 
-from runtime.logs import OneLine, brief, parse_line, secrets_of
+from runtime.logs import OneLine, brief, parse_line, secrets_of, unheard
 
 
 def logged(message: str, *arguments: object, error: BaseException | None = None, secrets: tuple[str, ...] = ()) -> str:
@@ -89,3 +90,11 @@ def test_an_error_that_ends_the_process_is_one_line_on_stderr() -> None:
     assert shown.returncode == 1
     assert len(shown.stderr.splitlines()) == 1
     assert "CRITICAL changecast: ended by an error: ValueError: no *** [at " in shown.stderr
+
+
+def test_a_library_is_unheard_only_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    library = logging.getLogger("chatterbox.client")
+    with unheard("chatterbox"):
+        library.critical("told in better words")
+    library.critical("heard again")
+    assert [record.message for record in caplog.records] == ["heard again"]

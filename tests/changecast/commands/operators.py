@@ -21,7 +21,7 @@ class Operator:
 
     def __init__(self, world: World, folder: Path, *subscriptions: dict[str, Any]) -> None:
         self.world = world
-        self._path = folder / "changecast.yaml"
+        self.path = folder / "changecast.yaml"
         self.write(*subscriptions)
 
     def write(self, *subscriptions: dict[str, Any]) -> None:
@@ -32,12 +32,12 @@ class Operator:
             "partitions": settings.partitions,
         }
         document = {"kafka": kafka, "providers": {}, "subscriptions": list(subscriptions)}
-        self._path.write_bytes(orjson.dumps(document))  # JSON is YAML
+        self.path.write_bytes(orjson.dumps(document))  # JSON is YAML
 
     async def types(self, *arguments: str) -> Result:
         """`deliveries list --limit 3`: where the config goes is found here."""
         words = 2 if arguments[0] in ("deliveries", "endpoints") else 1
-        given = [*arguments[:words], "-c", str(self._path), *arguments[words:]]
+        given = [*arguments[:words], "-c", str(self.path), *arguments[words:]]
         return await asyncio.to_thread(CliRunner().invoke, cli, given)
 
 

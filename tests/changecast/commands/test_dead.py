@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -37,11 +39,15 @@ def changecast(cluster, tmp_path):
     return run
 
 
-def bury(cluster, *records):
+def bury(cluster, *records, at=None):
+    timestamp = None if at is None else int(at.timestamp() * 1000)
+
     async def send():
         async with cluster.producer() as producer:
             for key, value, headers in records:
-                await producer.send_and_wait(cluster.topics.dead.name, value, key=key, headers=headers, partition=0)
+                await producer.send_and_wait(
+                    cluster.topics.dead.name, value, key=key, headers=headers, partition=0, timestamp_ms=timestamp
+                )
 
     asyncio.run(send())
 
@@ -113,11 +119,61 @@ def test_a_delivery_is_named_by_its_subscription_and_its_webhook_id(changecast, 
     assert f"`changecast deliveries retry {identity}` sends it again" in " ".join(refused.output.split())
 
 
-def test_the_name_of_a_record_is_there_on_a_narrow_terminal_too(changecast, cluster, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    bury(cluster, (b"tmdb:movie:1", b"{", raw(cluster)), (b"tmdb:movie:2", b"{", raw(cluster)))
-    lines = changecast("list").output.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("0/")] == ["0/0", "0/1"]
+def delivery(cluster, number, subscription):
+    """A dead delivery of the event of this number, as `bury` takes it."""
+    event = change_event(number)
+    origin = {"topic": cluster.topics.changes("tmdb").name, "partition": 1, "offset": number}
+    headers = dead.headers(reason="attempts-exhausted", error="status 500", attempts=10, subscription=subscription, **origin)
+    return event.subject.encode(), event.to_json(), headers
+
+
+def test_only_the_deliveries_to_one_subscription_are_listed_also_when_the_config_has_it_no_more(changecast, cluster):
+    bury(cluster, (b"tmdb:movie:1", b"{", raw(cluster)), delivery(cluster, 7, "newsroom"), delivery(cluster, 8, "hook"))
+    lines = changecast("list", "--subscription", "newsroom").output.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["0/1"]
+    unknown = changecast("list", "--subscription", "newsrom")
+    assert unknown.exit_code == 2
+    assert "there is no subscription 'newsrom'" in unknown.output
+
+
+def test_what_died_before_a_time_is_left_out(changecast, cluster):
+    bury(cluster, (b"tmdb:movie:1", b"{", raw(cluster)))
+    bury(cluster, (b"tmdb:movie:2", b"{", raw(cluster)), at=datetime.now(UTC) - timedelta(hours=3))
+    lines = changecast("list", "--since", "2h").output.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["0/0"]
+    assert len(changecast("list", "--since", "4h").output.splitlines()) == 3
+    nothing = changecast("list", "--since", "2h", "--reason", "too-large").output
+    assert nothing.startswith("Nothing is dead for the reason too-large since 20")
+
+
+def test_programs_get_all_but_the_bytes_a_line_a_record(changecast, cluster):
+    bury(cluster, (b"tmdb:movie:1", b"{", raw(cluster)), (b"pbs:changelog", b"{}", FEED), delivery(cluster, 7, "newsroom"))
+    first, second, third = map(json.loads, changecast("list", "--json").output.splitlines())
+    at = datetime.fromisoformat(first.pop("at"))
+    assert datetime.now(UTC) - at < timedelta(hours=1)
+    assert first == {
+        "record": "0/0",
+        "reason": "bad-event",
+        "error": "not an observed event",
+        "attempts": 1,
+        "key": "tmdb:movie:1",
+        "subscription": None,
+        "webhook_id": None,
+        "origin": {"topic": cluster.topics.raw("tmdb").name, "partition": 1, "offset": 5},
+        "bytes": 1,
+    }
+    assert second["origin"] == {"topic": "pbs:changelog", "partition": None, "offset": None}
+    assert (third["subscription"], third["attempts"]) == ("newsroom", 10)
+    assert third["webhook_id"] == webhook_id(change_event(7).id, "newsroom")
+    assert changecast("list", "--json", "--reason", "none").output == ""
+
+
+def test_what_a_provider_wrote_moves_no_cursor(changecast, cluster):
+    headers = dead.headers(reason="bad-item", error="an item \x1b[2J of \x07", topic="pbs:changelog")
+    bury(cluster, (b"pbs:\x1b]0;x", b"{}", headers))
+    for arguments in (("list",), ("show", "0/0")):
+        output = changecast(*arguments).output
+        assert "an item [2J of" in output and "\x1b" not in output and "\x07" not in output
 
 
 def test_a_replay_without_a_name_is_a_wrong_usage(changecast):

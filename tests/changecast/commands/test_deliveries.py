@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,6 +91,32 @@ async def test_following_shows_what_comes_and_nothing_else(world: World) -> None
     await attempts.aclose()  # type: ignore[attr-defined]
 
 
+async def test_a_list_that_is_followed_has_no_footer_amid_its_lines(world: World, operator: Operator) -> None:
+    await record(world, attempt(1))
+    command = (sys.executable, "-m", "changecast", "deliveries", "list", "-c", str(operator.path), "--follow")
+    following = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert following.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            lines = [await following.stdout.readline() for _ in range(2)]  # before anything has come
+            # what is written before it has found the end is told with what there was, or not at all
+            coming = asyncio.create_task(following.stdout.readline())
+            number = 1
+            while not coming.done():
+                number += 1
+                await record(world, attempt(number))
+                await asyncio.wait([coming], timeout=0.2)
+            lines.append(await coming)
+            following.send_signal(signal.SIGINT)
+            rest, errors = await following.communicate()
+    finally:
+        if following.returncode is None:
+            following.kill()
+    assert lines[0].split()[:2] == [b"when", b"(UTC)"]
+    assert all(b"The Kingsroad" in line for line in [*lines[1:], *rest.splitlines()])
+    assert (following.returncode, errors.strip()) == (130, b"")
+
+
 async def test_a_delivery_is_shown_by_the_first_digits_with_each_attempt_and_answer(world: World, operator: Operator) -> None:
     now = datetime.now(UTC)
     due = now + timedelta(minutes=5)
@@ -160,7 +189,7 @@ async def test_dead_deliveries_are_sent_again_with_their_id_and_the_whole_schedu
             assert "3 handed to the sinks." in result.output
             await until_async(lambda: delivered(3))
             again = await operator.types("deliveries", "retry", "--subscription", "hook")
-            assert "3 are left out: they have been delivered since" in again.output
+            assert "3 deliveries are left out: delivered since" in again.output
             assert "0 to send again." in again.output
             refused = await operator.types("deliveries", "retry", named)
             assert "was delivered at" in refused.output
@@ -187,7 +216,7 @@ async def test_what_waits_already_is_not_handed_over_once_more(world: World, tmp
         assert f"{named} is left out: it has been handed to the sinks already, and waits." in again
         assert "0 to send again." in again
         rest = (await operator.types("deliveries", "retry", "--subscription", "hook")).output
-        assert "1 are left out: they have been handed to the sinks already, and wait." in rest
+        assert "1 delivery is left out: handed to the sinks already, and waiting." in rest
         assert "1 handed to the sinks." in rest
 
 

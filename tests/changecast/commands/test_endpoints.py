@@ -11,6 +11,7 @@ import pytest
 from changecast.deliveries.attempts import Counts
 from changecast.deliveries.endpoint_tables import endpoints_table
 from changecast.deliveries.endpoints import EndpointView, write
+from changecast.deliveries.parked import TooMany, parked
 from changecast.options import output
 from schemas.delivery import EndpointState, Outcome
 from tests.changecast.commands.operators import Operator, attempt, hook, record
@@ -61,6 +62,36 @@ async def test_an_endpoint_whose_last_attempt_failed_is_failing_at_once(world: W
     assert "hook: the last attempt failed: no connection to 192.0.2.7" in shown
 
 
+async def test_what_waits_for_its_next_attempt_is_counted_by_subscription(world: World, tmp_path: Path) -> None:
+    failing = True
+
+    async def moody(call: Call) -> int:
+        return 500 if failing and call.path == "/moody" else 200
+
+    async with receiving(moody) as receiver:
+        moody_url = f"{receiver.url}/moody"
+        operator = Operator(world, tmp_path, hook("moody", moody_url), hook("well", receiver.url))
+        subscriptions = webhook("moody", moody_url), webhook("well", receiver.url)
+        config = config_of(*subscriptions, retry_schedule=["5s", "5s"], breaker={"failed": 1})
+
+        async def waiting(moody: int) -> bool:
+            listed = orjson.loads((await operator.types("endpoints", "list", "--json")).stdout)
+            found = {one["subscription"]: one["waiting"] for one in listed}
+            return found == {"moody": moody, "well": 0}
+
+        async with world.working(config):
+            await world.publish(*(change_event(number, entity_id=str(number)) for number in range(5)))
+            await until_async(lambda: waiting(5))
+        assert await waiting(5)  # no worker runs now, and they wait all the same
+        with pytest.raises(TooMany):
+            await parked(world.cluster, lambda done, total: None, most=1)
+        assert "waiting" in (await operator.types("endpoints", "list")).stdout
+        failing = False
+        async with world.working(config):
+            await until_async(lambda: waiting(0), 40)
+    assert len([call for call in receiver.calls if call.path == "/moody"]) >= 10
+
+
 def test_what_is_wrong_with_an_endpoint_stands_below_in_words() -> None:
     failing = EndpointState(subscription="a", since=NOW, failing_since=NOW - timedelta(hours=3))
     disabled = EndpointState(subscription="b", since=NOW, disabled_at=NOW, disabled_reason="status 410")
@@ -70,7 +101,7 @@ def test_what_is_wrong_with_an_endpoint_stands_below_in_words() -> None:
     ]
     console = output()
     with console.capture() as capture:
-        console.print(endpoints_table(views, NOW, timedelta(days=5)))
+        console.print(endpoints_table(views, NOW, timedelta(days=5), console.width))
     assert "a has failed for 3 h: status 503. It is disabled in 4 d 21 h." in capture.get()
     assert "b is disabled since 2025-01-21 12:00:00 UTC: status 410. `changecast endpoints enable b`" in capture.get()
 
@@ -136,7 +167,7 @@ async def test_what_died_with_the_endpoint_is_offered_and_sent_again(world: Worl
             assert "status 410" in listed.output
             gone = False
             result = await operator.types("endpoints", "enable", "hook", "--retry-dead")
-            assert "1 deliveries died with it." in result.output
+            assert "1 delivery died with it." in result.output
             assert "1 handed to the sinks." in result.output
             await until(lambda: len(receiver.calls) == 2)
             assert receiver.calls[0].id == receiver.calls[1].id

@@ -68,7 +68,7 @@ def shown(*feeds, workers=1, unconfigured=()):
 
     console = Console(width=200, highlight=False)
     with console.capture() as capture:
-        console.print(rendered(Overview(NOW, feeds, workers, unconfigured)))
+        console.print(rendered(Overview(NOW, feeds, workers, unconfigured), console.width))
     return capture.get()
 
 
