@@ -103,9 +103,10 @@ def _providers_of(named: str) -> Sequence[str]:
 def _summary(named: str, found: Found, since: datetime, until: datetime | None) -> Iterator[str]:
     span = f"since {utc(since)}" + ("" if until is None else f" and before {utc(until)}")
     if found.unreadable:
-        yield f"{amount(found.unreadable, 'record of it is no event', 'records of it are no events')}: `changecast dead list --reason bad-event`."
+        unreadable = amount(found.unreadable, "record of it is no event", "records of it are no events")
+        yield f"{unreadable}: `changecast dead list --reason bad-event`."
     if found.count > len(found.newest):
-        yield f"The last {len(found.newest):,} of {found.count:,} events {span}: --limit shows more."
+        yield f"The last {len(found.newest):,} of {amount(found.count, 'event')} {span}: --limit shows more."
     elif found.count:
         yield f"{amount(found.count, 'event')} {span}."
     else:
