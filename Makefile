@@ -13,6 +13,9 @@ COUNT  := /^Collecting / { n++; if (tty) printf "\r  libraries, checked by hash:
             else if (n % 20 == 0 || n == all) printf "  libraries, checked by hash: %d of %d\n", n, all; fflush() } \
           /^Installing / { if (tty && n) print ""; print "  putting them in place"; fflush() }
 
+# Hundreds of processes are started here: without what Python has compiled once, each takes two seconds to begin.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test bench chaos pictures lint format clean
 
@@ -52,7 +55,7 @@ run: install  ## Everything, with changecast.yaml where there is one, else the e
 	@exec $(BIN)/changecast up -c $$(test -e changecast.yaml && echo changecast.yaml || echo changecast.example.yaml)
 
 test: install  ## ARGS="-k cursor" for some of them, JOBS=8 with more cores.
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist load --maxschedchunk 1 $(ARGS)
 
 bench: install  ## Streams, sinks and catchup; PART=sinks for one of them, ARGS=--short for a look in a minute.
 	@set -e; for part in $(or $(PART),streams sinks catchup); do $(BIN)/python -m bench $$part $(ARGS); done

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.broker import SERVERS_VARIABLE, running_broker
 
+_APART = 20
 _broker = ExitStack()
 
 # what a property test proves does not depend on how busy the machine is
@@ -23,6 +24,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Tests in several processes (-n) share one broker: the process that hands them out starts it, and tells them where it is."""
     if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
         os.environ[SERVERS_VARIABLE] = _broker.enter_context(running_broker(lambda text: print(text, flush=True)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones begin early, and apart from each other: at the end of a run everything would wait for them."""
+    long = [item for item in items if item.get_closest_marker("long") or item.get_closest_marker("timeout")]
+    if len(items) > _APART * len(long):
+        others = [item for item in items if item not in set(long)]
+        for number, item in enumerate(long):
+            others.insert(number * _APART, item)
+        items[:] = others
 
 
 def pytest_sessionfinish() -> None:

@@ -88,6 +88,7 @@ async def test_events_of_a_range_are_observed_when_they_are_read(cluster):
     assert all(event.data.observed_at >= began > event.time for event in await raw_events(cluster, "pbs"))
 
 
+@pytest.mark.long
 async def test_a_backfill_runs_beside_the_worker_which_polls_on(cluster, tmp_path):
     async with Sandbox() as sandbox:
         edit_the_past(sandbox, "pbs")

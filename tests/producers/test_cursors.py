@@ -42,6 +42,7 @@ async def cluster(bootstrap_servers, topic_prefix):
     return cluster
 
 
+@pytest.mark.long
 async def test_cursors_outlive_a_restart_another_interval_and_the_rename_of_a_subscription(cluster):
     async with Sandbox() as sandbox:
 

@@ -237,6 +237,7 @@ async def live(world: World, history: list[tuple[str, Any]]) -> None:
     await world.settle()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", REGISTRY)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=st.lists(steps, min_size=3, max_size=14), odd=st.booleans())

@@ -173,6 +173,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.long
 async def test_one_worker_leads_and_another_takes_over_when_it_is_killed(cluster):
     async def member():
         arguments = [sys.executable, "-c", LEADING, cluster.bootstrap_servers, cluster.topics.prefix]

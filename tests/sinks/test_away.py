@@ -15,11 +15,12 @@ from sinks import commits
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, webhook
 
 
+@pytest.mark.long
 async def test_deliveries_wait_while_kafka_takes_no_commit_and_all_go_on_when_it_does(
     tmp_path: Path, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(commits, "STALLED_S", 1.0)
-    total, in_flight = 600, 0
+    total, concurrency, in_flight = 600, 2, 0
 
     async def answer(call: Call) -> int:
         nonlocal in_flight
@@ -38,7 +39,10 @@ async def test_deliveries_wait_while_kafka_takes_no_commit_and_all_go_on_when_it
     try:
         await world.prepare()
         caplog.set_level("INFO", logger="sinks")
-        async with receiving(answer) as receiver, world.working(config_of(webhook("hook", receiver.url, concurrency=2))):
+        async with (
+            receiving(answer) as receiver,
+            world.working(config_of(webhook("hook", receiver.url, concurrency=concurrency))),
+        ):
             await world.publish(*(change_event(number, entity_id=str(number)) for number in range(total)))
             await until(lambda: len(receiver.calls) > 20 and not waiting())
             os.kill(broker.pid, signal.SIGSTOP)
@@ -47,7 +51,8 @@ async def test_deliveries_wait_while_kafka_takes_no_commit_and_all_go_on_when_it
                 await until(lambda: not in_flight)
                 before = len(receiver.calls)
                 await asyncio.sleep(0.5)  # some fifty deliveries, if they went on
-                assert len(receiver.calls) == before < total
+                # each slot may have let one go in the moment before
+                assert before <= len(receiver.calls) <= before + concurrency < total
             finally:
                 os.kill(broker.pid, signal.SIGCONT)
             await until(lambda: len(receiver.calls) >= total)

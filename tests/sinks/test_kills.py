@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.sinks.worlds import SECRET, Call, World, change_event, receiving, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +45,7 @@ async def worker_process(world: World, config: dict[str, Any], log: Path) -> Asy
         await process.wait()
 
 
+@pytest.mark.long
 async def test_kills_with_deliveries_in_flight_lose_none_and_keep_the_order(world: World, tmp_path: Path) -> None:
     chance = random.Random(7)
     failing: set[str] = set()

@@ -135,6 +135,7 @@ async def test_a_second_worker_takes_over_partitions_without_loss_or_repeats(
     assert all(found == sorted(found) for found in order.values())
 
 
+@pytest.mark.long
 async def test_endpoints_that_fall_behind_and_catch_up_again_and_again_miss_nothing_and_get_nothing_twice(world: World) -> None:
     chance = random.Random(3)
     names, count = ["a", "b", "c", "d"], 600

@@ -140,5 +140,5 @@ async def test_a_scan_goes_in_order_from_behind_a_key_and_stays_within_its_prefi
 def test_the_size_of_what_a_worker_holds_is_one_line():
     partitions = [Statistics(10, 1_737_434_791_000, 2_000_000, 3_000_000, 1), Statistics(None, None, 0, 0, 0)]
     assert summary(partitions) == (
-        "2 partitions, 10 ids known (2.0 MB, the oldest of 2025-01-21T04:46:31+00:00), 3.0 MB of snapshots, 1 events waiting"
+        "2 partitions, 10 ids known (2.0 MB, the oldest of 2025-01-21T04:46:31+00:00), 3.0 MB of snapshots, 1 event waiting"
     )

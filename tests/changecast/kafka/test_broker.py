@@ -245,6 +245,7 @@ def used_by_up(data_dir: Path, port: int, folder: Path) -> None:
     assert "Stopping kafka" not in said
 
 
+@pytest.mark.long
 def test_the_commands_start_show_and_stop_it(data_dir: Path, tmp_path: Path) -> None:
     def changecast(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "changecast", "kafka", *words, "--data-dir", str(data_dir)]

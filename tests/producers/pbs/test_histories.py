@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ edits = st.builds(
 troubles = st.lists(st.sampled_from(["none", "fault", "garbage", "kill", "restart"]), max_size=30)
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     history=st.lists(edits, max_size=25, unique=True),
@@ -49,6 +51,7 @@ def test_each_edit_is_found_whatever_happens(history: list[Edit], page_size: int
     assert set(found) == {_told(edit) for edit in history}
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     history=st.lists(edits, min_size=10, max_size=60, unique=True),

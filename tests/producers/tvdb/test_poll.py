@@ -245,6 +245,7 @@ def test_windows_cover_the_time_without_a_hole_and_none_is_longer_than_a_week(si
     assert all(later[0] < earlier[1] for earlier, later in pairwise(walked))
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     edits=st.lists(
