@@ -229,13 +229,21 @@ class Endpoint:
             if not self.breaker.admits(self._calls, now):
                 self._wake_after(self.breaker.wait(now))
                 return
-            if self._rate is not None:
-                await self._rate.acquire()
-                if not self._has_work():
-                    return
-            if not self._pulse.steady:
+            if self._rate is None:
+                going_on = await self._next()
+            else:
+                # by the answer, too: who counts at the other end counts what arrives
+                async with self._rate.request():
+                    going_on = await self._next()
+            if not going_on:
                 return
-            await self._attempt(self._pick())
+
+    async def _next(self) -> bool:
+        """Attempt what comes next. False when there is nothing that may be sent now."""
+        if not (self._has_work() and self._pulse.steady):
+            return False
+        await self._attempt(self._pick())
+        return True
 
     def _has_work(self) -> bool:
         return bool(self._ready or self._retries) and not (self._held or self.disabled)
