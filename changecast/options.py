@@ -39,6 +39,15 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+class Listing(click.Group):
+    """A group that lists where no other of its commands is named: `changecast endpoints`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 class Moment(click.ParamType):
     """An age as 90m, or a time in UTC."""
 

@@ -7,8 +7,7 @@ when no first attempt waits, but for a small share, so that a flood does not hol
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runtime.clock import Clock
@@ -18,7 +17,8 @@ from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
 from sinks.delivery import Delivery
-from sinks.lane import PARSED_BYTES, RetryLane
+from sinks.firsts import FirstAttempts
+from sinks.lane import RetryLane
 from sinks.shard import Shard
 
 _RETRY_SHARE = 16
@@ -39,9 +39,7 @@ class Bounds:
 class Endpoint:
     """`on_answer(delivery, answer)` is called for each delivery of each attempt, at once and in order; `on_busy(name, busy)` when
     there is work, and when there is none any more; `on_error` with what a sender raised, which it never should. While
-    `recorded` is not set nothing is sent, since nothing would be known of it after a kill.
-
-    `_behind` has an entity's URN while one first attempt of it is in `_ready` or in flight; what came after it waits there."""
+    `recorded` is not set nothing is sent, since nothing would be known of it after a kill."""
 
     def __init__(
         self,
@@ -73,10 +71,9 @@ class Endpoint:
         self._rate = rate
         self._pulse = pulse
         self._recorded = recorded
-        self._ready: deque[Delivery] = deque()
-        self._behind: dict[str, deque[Delivery]] = {}
+        self._firsts = FirstAttempts()
         self._retries = RetryLane(bounds.queue, bounds.concurrency)
-        self._queued = self._queued_bytes = self._picks = self._calls = 0
+        self._picks = self._calls = 0
         self._sending: set[Delivery] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -87,9 +84,9 @@ class Endpoint:
 
     def room(self) -> int:
         """How many more first attempts it takes now."""
-        if self.blocked or self._queued_bytes >= _MAX_QUEUED_BYTES:
+        if self.blocked or self._firsts.size >= _MAX_QUEUED_BYTES:
             return 0
-        return max(self.bounds.queue - self._queued, 0)
+        return max(self.bounds.queue - len(self._firsts), 0)
 
     @property
     def blocked(self) -> bool:
@@ -98,7 +95,7 @@ class Endpoint:
 
     @property
     def waiting(self) -> int:
-        return self._queued + len(self._retries)
+        return len(self._firsts) + len(self._retries)
 
     @property
     def in_flight(self) -> int:
@@ -106,10 +103,7 @@ class Endpoint:
 
     def oldest_wait(self) -> float:
         """Seconds for which the oldest first attempt has stood in the queue."""
-        oldest = self._ready[0].queued_at if self._ready else None
-        for line in self._behind.values():
-            if line and (oldest is None or line[0].queued_at < oldest):
-                oldest = line[0].queued_at
+        oldest = self._firsts.oldest()
         return 0.0 if oldest is None else self._clock.monotonic() - oldest
 
     async def wait_for_room(self, seconds: float) -> None:
@@ -124,16 +118,8 @@ class Endpoint:
     def offer(self, delivery: Delivery) -> None:
         """A first attempt. The caller has asked for `room`; one more does no harm."""
         delivery.queued_at = self._clock.monotonic()
-        self._queued += 1
-        self._queued_bytes += delivery.size
-        if self._queued_bytes > PARSED_BYTES:
-            delivery.event.slim()
-        if (line := self._behind.get(delivery.event.subject)) is not None:
-            line.append(delivery)
-            return
-        self._behind[delivery.event.subject] = deque()
-        self._ready.append(delivery)
-        self._work_on()
+        if self._firsts.add(delivery):
+            self._work_on()
 
     def offer_retry(self, delivery: Delivery) -> bool:
         """A later attempt. False when there is no room, or the breaker is open."""
@@ -149,31 +135,12 @@ class Endpoint:
 
     def drop(self, belongs: Callable[[Delivery], bool]) -> list[Delivery]:
         """Forget what waits and belongs, and return it. It stays open where it is held."""
-        dropped = [delivery for delivery in (*self._in_line(), *self._retries) if belongs(delivery)]
-        if not dropped:
-            return dropped
-        kept = [delivery for delivery in self._in_line() if not belongs(delivery)]
-        self._retries.keep(lambda delivery: not belongs(delivery))
-        busy = {delivery.event.subject for delivery in self._sending if delivery.is_first}
-        self._ready, self._behind = deque(), {subject: deque() for subject in busy}
-        self._queued, self._queued_bytes = len(kept), sum(delivery.size for delivery in kept)
-        for delivery in kept:
-            if (line := self._behind.get(delivery.event.subject)) is not None:
-                line.append(delivery)
-            else:
-                self._behind[delivery.event.subject] = deque()
-                self._ready.append(delivery)
-        self._after_pick()
+        dropped = [delivery for delivery in (*self._firsts, *self._retries) if belongs(delivery)]
+        if dropped:
+            self._firsts.keep(lambda delivery: not belongs(delivery), [one for one in self._sending if one.is_first])
+            self._retries.keep(lambda delivery: not belongs(delivery))
+            self._after_pick()
         return dropped
-
-    def _in_line(self) -> Iterator[Delivery]:
-        for delivery in self._ready:
-            yield delivery
-            yield from self._behind.get(delivery.event.subject, ())
-        first = {delivery.event.subject for delivery in self._ready}
-        for subject, line in self._behind.items():
-            if subject not in first:
-                yield from line
 
     def hold(self) -> None:
         """Start nothing more; what is in flight goes on."""
@@ -197,7 +164,7 @@ class Endpoint:
     def _work_on(self) -> None:
         """One more task, where there is work for it."""
         if not self._has_work() or len(self._tasks) >= min(
-            self.bounds.concurrency, self._calls + len(self._ready) + len(self._retries)
+            self.bounds.concurrency, self._calls + self._firsts.ready + len(self._retries)
         ):
             return
         if not self._tasks:
@@ -246,7 +213,7 @@ class Endpoint:
         return True
 
     def _has_work(self) -> bool:
-        return bool(self._ready or self._retries) and not (self._held or self.disabled)
+        return bool(self._firsts.ready or self._retries) and not (self._held or self.disabled)
 
     def _wake_after(self, seconds: float) -> None:
         """A probe in flight wakes the others when it ends; an open breaker ends by time."""
@@ -261,22 +228,14 @@ class Endpoint:
         """What goes out in the next call."""
         self._picks += 1
         count = self.sender.batch(self.waiting)
-        if self._retries and (not self._ready or self._picks % _RETRY_SHARE == 0):
+        if self._retries and (not self._firsts.ready or self._picks % _RETRY_SHARE == 0):
             return self._retries.take(count, self._clock.monotonic())
-        picked: list[Delivery] = []
-        while self._ready and len(picked) < count:
-            picked.append(self._ready.popleft())
-            if count > 1:
-                line = self._behind[picked[-1].event.subject]
-                while line and len(picked) < count:
-                    picked.append(line.popleft())
-        self._queued -= len(picked)
-        self._queued_bytes -= sum(delivery.size for delivery in picked)
+        picked = self._firsts.take(count)
         self._after_pick()
         return picked
 
     def _after_pick(self) -> None:
-        if self._queued <= self.bounds.queue * 9 // 10:
+        if len(self._firsts) <= self.bounds.queue * 9 // 10:
             self._room.set()
 
     async def _attempt(self, picked: list[Delivery]) -> None:
@@ -296,13 +255,5 @@ class Endpoint:
         for delivery in picked:
             self._on_answer(delivery, answer)
         for subject in {delivery.event.subject for delivery in picked if delivery.is_first}:
-            self._next_of(subject)
+            self._firsts.made(subject)
         self._work_on()
-
-    def _next_of(self, subject: str) -> None:
-        """The first attempt has been made: the entity's next event may go."""
-        line = self._behind.get(subject)
-        if line:
-            self._ready.append(line.popleft())
-        else:
-            self._behind.pop(subject, None)

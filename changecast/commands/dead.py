@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.asking import asked
-from changecast.options import Moment, output, places, subscription_of, utc, where_of
+from changecast.options import Listing, Moment, output, places, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
     from changecast.dead import Dead
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @click.group(
     "dead",
+    cls=Listing,
     short_help="List, show or replay what could not be processed.",
     epilog="""\b
     Examples:
-      changecast dead list
+      changecast dead
       changecast dead list --reason bad-event
       changecast dead list --subscription newsroom --since 2h
       changecast dead show 2/17

@@ -12,7 +12,7 @@ import click
 from changecast.asking import asked
 from changecast.deliveries.retry import retry
 from changecast.deliveries.sending import NAMED, named_deliveries
-from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
+from changecast.options import Listing, Moment, output, places, progress, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
     from changecast.deliveries.attempts import Filter
@@ -24,10 +24,11 @@ _OUTCOMES = ("delivered", "retry", "dead", "disabled")
 
 @click.group(
     "deliveries",
+    cls=Listing,
     short_help="See every attempt and its outcome, send again what is dead.",
     epilog="""\b
     Examples:
-      changecast deliveries list
+      changecast deliveries
       changecast deliveries list --subscription newsroom --outcome dead --since 7d
       changecast deliveries list --json --follow | jq .error
       changecast deliveries show msg_1a2b3c4d

@@ -12,7 +12,7 @@ import click
 
 from changecast.asking import asked
 from changecast.deliveries.sending import warn_when_nobody_delivers
-from changecast.options import output, places, progress, unknown_subscription, utc, where_of
+from changecast.options import Listing, output, places, progress, unknown_subscription, utc, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ _MOMENT = timedelta(seconds=60)
 
 @click.group(
     "endpoints",
+    cls=Listing,
     short_help="See how webhooks and channels are doing, disable one, bring it back.",
     epilog="""\b
     Examples:
-      changecast endpoints list
+      changecast endpoints
       changecast endpoints disable newsroom --reason "moves on Friday"
       changecast endpoints enable newsroom""",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from changecast.asking import asked
-from changecast.options import output, places, where_of
+from changecast.options import Listing, output, places, where_of
 
 if TYPE_CHECKING:
     from changecast.operating import Operating
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @click.group(
     "provider",
+    cls=Listing,
     short_help="See how the feeds are doing, read a range again, tell an entity once more.",
     epilog="""\b
     Examples:
-      changecast provider list
+      changecast provider
       changecast provider list --json
       changecast provider backfill tmdb --since 2025-01-01 --until 2025-01-05
       changecast provider resync tmdb:movie:550""",

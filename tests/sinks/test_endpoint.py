@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from runtime.clock import SystemClock
 from runtime.pulse import Pulse
+from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
@@ -37,7 +38,7 @@ def delivery(number: int, held: str = "retry") -> Delivery:
     return Delivery("hook", event, shard, "changes", number, held, number)
 
 
-def endpoint_to(sender: Taking, bounds: Bounds, recorded: asyncio.Event | None = None) -> Endpoint:
+def endpoint_to(sender: Taking, bounds: Bounds, recorded: asyncio.Event | None = None, rate: RateLimit | None = None) -> Endpoint:
     def failed(error: BaseException) -> None:
         raise error
 
@@ -52,6 +53,7 @@ def endpoint_to(sender: Taking, bounds: Bounds, recorded: asyncio.Event | None =
         on_busy=ignore,
         pulse=Pulse(clock),
         recorded=recorded or always(),
+        rate=rate,
     )
 
 
@@ -140,6 +142,26 @@ async def test_nothing_is_sent_while_nothing_is_recorded_and_all_of_it_afterward
     recorded.set()
     await until(lambda: len(sender.taken) == 39, 2)
     await endpoint.aclose()
+
+
+async def test_a_paced_endpoint_counts_from_the_answer_since_the_call_may_have_arrived_only_then() -> None:
+    clock = SystemClock()
+    begun, answered = [], []
+
+    class Slow(Taking):
+        async def send(self, events: Sequence[Event]) -> Answer:
+            begun.append(clock.monotonic())
+            await asyncio.sleep(0.3)
+            answered.append(clock.monotonic())
+            return await super().send(events)
+
+    sender = Slow()
+    endpoint = endpoint_to(sender, Bounds(concurrency=4), rate=RateLimit(1, clock))
+    for number in range(2):
+        endpoint.offer(delivery(number, held="changes"))
+    await until(lambda: len(sender.taken) == 2, 10)
+    await endpoint.aclose()
+    assert begun[1] >= answered[0] + 1.0
 
 
 async def test_what_waits_far_behind_is_kept_as_bytes_and_reads_the_same() -> None:
