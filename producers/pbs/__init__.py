@@ -27,7 +27,7 @@ class PbsProvider:
         clock = clock or SystemClock()
         auth = settings.key.get_secret_value(), settings.secret.get_secret_value()
         self._client = PbsClient(ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, auth=auth))
-        self._fetcher = Fetcher(self._client, clock, settings.volatile)
+        self._fetcher = Fetcher(self._client, clock, settings)
         self.feeds: tuple[Feed, ...] = (ChangelogFeed(self._client, settings, clock),)
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:

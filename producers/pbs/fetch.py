@@ -20,16 +20,17 @@ from producers.pbs.entries import native_type
 from producers.pbs.parents import Line, Parents
 from producers.volatile import without
 from runtime.clock import Clock
+from schemas.config import Pbs
 from schemas.event import Entity
 
 
 class Fetcher:
-    """Fetches entities. A parent costs a request once an hour."""
+    """Fetches entities. A parent costs a request once in `parents_kept`."""
 
-    def __init__(self, client: PbsClient, clock: Clock, volatile: Collection[str]) -> None:
+    def __init__(self, client: PbsClient, clock: Clock, settings: Pbs) -> None:
         self._client = client
-        self._volatile = frozenset(volatile)
-        self._parents = Parents(client, clock)
+        self._volatile = frozenset(settings.volatile)
+        self._parents = Parents(client, clock, settings.parents_kept)
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
         """None when the entity has no document: the changelog gives no link for a changed image, link or availability.

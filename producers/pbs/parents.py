@@ -1,7 +1,7 @@
 """The entities above one: asset -> episode or special -> season -> show -> franchise.
 
 A document tells of its parents what it embeds: an asset its whole line (`parent_tree`), an episode its season and show.
-What lies further up is asked for, once an hour.
+What lies further up is asked for, and remembered for a while.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -23,8 +24,6 @@ from schemas.event import Parent
 
 log = logging.getLogger(__name__)
 
-KEPT_S = 3600.0
-"""How long a parent's name is taken from memory."""
 KEPT_PARENTS = 10_000
 """One takes about 1 kB here: 10 MB at most. The least recently used is let go of first."""
 
@@ -70,11 +69,12 @@ def above(attributes: Mapping[str, Any]) -> Above:
 
 
 class Parents:
-    """Completes lines of parents. Each parent is fetched once an hour, however many ask for it at once."""
+    """Completes lines of parents. Each parent is fetched once, however many ask for it, and again when it was `kept` for so long."""
 
-    def __init__(self, client: PbsClient, clock: Clock) -> None:
+    def __init__(self, client: PbsClient, clock: Clock, kept: timedelta) -> None:
         self._client = client
         self._clock = clock
+        self._kept_s = kept.total_seconds()
         self._kept: OrderedDict[tuple[str, str], tuple[float, asyncio.Future[_Known | None]]] = OrderedDict()
 
     async def line(self, attributes: Mapping[str, Any]) -> Line:
@@ -107,7 +107,7 @@ class Parents:
     async def _known(self, parent: Parent) -> _Known | None:
         key = (parent.type, parent.id)
         kept = self._kept.get(key)
-        if kept is not None and self._clock.monotonic() - kept[0] < KEPT_S:
+        if kept is not None and self._clock.monotonic() - kept[0] < self._kept_s:
             self._kept.move_to_end(key)
             future = kept[1]
         else:

@@ -28,7 +28,7 @@ class TmdbProvider:
         clock = clock or SystemClock()
         headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
         self._client = TmdbClient(ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, headers=headers))
-        self._fetcher = Fetcher(self._client, clock, settings.volatile)
+        self._fetcher = Fetcher(self._client, clock, settings)
         self.feeds: tuple[Feed, ...] = tuple(_feeds(self._client, settings, clock))
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:

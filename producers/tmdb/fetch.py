@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from producers.interface import Fetched, Refused
@@ -25,11 +24,11 @@ from producers.tmdb.place import (
 from producers.volatile import without
 from runtime.clock import Clock
 from runtime.http import BadResponse, ProviderUnavailable
+from schemas.config.models import Tmdb
 from schemas.event import Entity, Image, Parent
 
 log = logging.getLogger(__name__)
 
-PARENTS_KEPT_S = 3600.0
 PARENTS_LIMIT = 2_000
 """Details of series and seasons kept: a recorded day names 370 series; the lists of their episodes' numbers come to a few MB."""
 
@@ -51,11 +50,11 @@ class Found:
 class Fetcher:
     """Fetches entities. Holds the details of series and seasons, and the configuration, for a while."""
 
-    def __init__(self, client: TmdbClient, clock: Clock, volatile: Collection[str]) -> None:
+    def __init__(self, client: TmdbClient, clock: Clock, settings: Tmdb) -> None:
         self._client = client
-        self._volatile = frozenset(volatile)
+        self._volatile = frozenset(settings.volatile)
         self._clock = clock
-        self._above: Cache[str, Details] = Cache(PARENTS_KEPT_S, PARENTS_LIMIT, clock)
+        self._above: Cache[str, Details] = Cache(settings.parents_kept.total_seconds(), PARENTS_LIMIT, clock)
         self._hosts: Cache[str, ImageHost] = Cache(CONFIGURATION_KEPT_S, 1, clock)
 
     @property

@@ -113,6 +113,7 @@ class Tmdb(Provider):
     interval: Period = _seconds(60)
     overlap: Duration = _hours(24)
     dedupe_window: Period = _hours(30 * 24)
+    parents_kept: Period = _hours(1)
     watch: TmdbWatch = TmdbWatch()
     volatile: FieldNames = Field(default=["popularity", "rating", *VOTES])
 
@@ -142,6 +143,7 @@ class Pbs(Provider):
     reread: Duration = _hours(24)
     reread_every: Period = _hours(1)
     dedupe_window: Period = _hours(48)
+    parents_kept: Period = _hours(1)
     types: TypeNames = "all"
     volatile: FieldNames = Field(default=["updated_at"])
     rate: Number = Field(default=10, gt=0)

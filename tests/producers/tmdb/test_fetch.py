@@ -151,6 +151,15 @@ async def test_parents_are_fetched_once_an_hour_and_the_configuration_once_a_day
         assert reader.served.count("GET /configuration") == 2
 
 
+async def test_how_long_parents_are_kept_is_a_setting() -> None:
+    async with tmdb(parents_kept="5m") as reader:
+        furnish(reader)
+        for seconds in (0, 290, 20):
+            reader.clock.advance(seconds)
+            await reader.provider.fetch(EPISODE)
+        assert reader.served.count("GET /tv/1399?") == 2
+
+
 async def test_the_configuration_of_yesterday_will_do_when_todays_can_not_be_had() -> None:
     async with tmdb() as reader:
         furnish(reader)
