@@ -11,7 +11,7 @@ from producers.gap import gap_event
 from producers.registry import REGISTRY
 from runtime.rate import RateLimit
 from schemas.config import Providers
-from tests.streams.test_pipeline import Partition, changes
+from tests.streams.partition import Partition, changes
 
 NOON = datetime(2025, 1, 21, 12, tzinfo=UTC)
 START, END = NOON - timedelta(days=9), NOON - timedelta(days=2)

@@ -16,7 +16,7 @@ from runtime.kafka import Cluster
 from schemas.event import Entity
 from tests.producers.worlds import config_for, raw_events, write_config
 from tests.streams.memory import BEGINNING, MemoryProvider
-from tests.streams.test_pipeline import Partition, changes, pbs, show
+from tests.streams.partition import Partition, changes, pbs, show
 
 ASKED = datetime(2025, 1, 21, 12, tzinfo=UTC)
 SERIES = Entity(type="series", native_type="show", id="1")

@@ -18,7 +18,7 @@ from schemas.topics import MAX_RECORD_BYTES, ROOM_BYTES
 from streams.dedupe import Mark
 from streams.raw import LONGEST_NAME
 from tests.streams.memory import BEGINNING, MemoryProvider, image, observed
-from tests.streams.test_pipeline import LATER, MemoryTable, Partition, changes, deferred, pbs, show
+from tests.streams.partition import LATER, MemoryTable, Partition, changes, deferred, pbs, show
 
 SERIES = Entity(type="series", native_type="show", id="1")
 

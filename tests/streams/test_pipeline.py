@@ -4,98 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import orjson
 import pytest
 
-from producers.interface import Fetched, Refused
-from producers.resync import resync_event
-from runtime.kafka import Cluster
-from schemas.event import ChangeEvent, Entity
-from streams.pipeline import Pipeline
-from streams.place import Place
-from streams.reading import EntityReader, Patience
-from streams.tables import Write
+from producers.interface import Refused
+from schemas.event import Entity
 from tests.streams.memory import BEGINNING, MemoryProvider, image, observed
-
-PARTITION = 2
-LATER = datetime(2025, 2, 1, tzinfo=UTC)
-
-
-@dataclass
-class MemoryTable:
-    """Bytes to bytes, one partition."""
-
-    rows: dict[bytes, bytes] = field(default_factory=dict)
-
-    def look_up(self, partition: int, key: bytes) -> bytes | None:
-        assert partition == PARTITION
-        return self.rows.get(key)
-
-    def scan(self, partition: int, prefix: bytes, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-        assert partition == PARTITION
-        return [(key, self.rows[key]) for key in sorted(self.rows) if key.startswith(prefix) and key > after][:limit]
-
-    def apply(self, writes: list[Write]) -> None:
-        for write in writes:
-            if write.value is None:
-                self.rows.pop(write.key, None)
-            else:
-                self.rows[write.key] = write.value
-
-
-class Partition:
-    """A partition's pipeline with its tables; `feed` is one cycle, and returns what it published."""
-
-    def __init__(self, provider, *, settle=0.0, budget=1.0, tables=None, window=timedelta(days=30), volatile=()):
-        self.seen, self.snapshots = tables or (MemoryTable(), MemoryTable())
-        self.cluster = Cluster.at("127.0.0.1:1")
-        reader = EntityReader(provider, Patience(settle=timedelta(seconds=settle), forbidden_recheck=timedelta(0)))
-        bounds = window, timedelta(seconds=budget)
-        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, *bounds, volatile=frozenset(volatile))
-        self.pipeline = Pipeline(place, PARTITION)
-        self.offset = 0
-
-    async def feed(self, *events, commit=True):
-        raw = [
-            SimpleNamespace(
-                key=b"k",
-                value=event if isinstance(event, bytes) else event.to_json(),
-                message=SimpleNamespace(offset=self.offset + index),
-            )
-            for index, event in enumerate(events)
-        ]
-        outcome = await self.pipeline.cycle(raw)
-        if commit:
-            self.offset += len(events)
-            for table, writes in outcome.writes:
-                table.apply(writes)
-        return outcome.records
-
-    def restarted(self, provider):
-        again = Partition(provider, tables=(self.seen, self.snapshots))
-        again.offset = self.offset
-        return again
-
-
-def changes(records):
-    return [ChangeEvent.model_validate_json(record.value) for record in records if ".changes." in record.topic]
-
-
-def deferred(records):
-    return [record for record in records if ".deferred." in record.topic]
-
-
-def show(title, fetched_at=LATER, images=None, **fields):
-    entity = Entity(type="series", native_type="show", id="1", name=title)
-    return Fetched(entity, fetched_at, {"title": title, **fields}, images={i.path: i for i in images or []})
-
-
-def pbs(edit, **options):
-    return observed("1", edit, entity_type="series", provider="pbs", **options)
+from tests.streams.partition import LATER, Partition, changes, deferred, pbs, show
 
 
 @pytest.fixture
@@ -310,49 +228,3 @@ async def test_a_state_that_is_too_large_is_not_kept_and_the_event_is_published(
     (event,) = changes(await partition.feed(pbs(1)))
     assert event.data.enrichment.baseline
     assert b"pbs:series:1" not in partition.snapshots.rows
-
-
-def at_hour(hour, *, out_of_turn=False):
-    """An event of the feed, so many hours after the beginning, observed five days after it."""
-    event = observed(f"m{hour}", int(hour * 3600))
-    seen = {"observed_at": BEGINNING + timedelta(days=5), "out_of_turn": out_of_turn}
-    return event.model_copy(update={"data": event.data.model_copy(update=seen)})
-
-
-async def swept_feed(partition, *events):
-    """One cycle, with the marks that have grown too old swept at once."""
-    partition.pipeline._swept_at = float("-inf")
-    return [change.id for change in changes(await partition.feed(*events))]
-
-
-async def test_what_is_read_ahead_after_an_outage_does_not_make_dedupe_forget_what_the_walk_reads_again():
-    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
-    before = [at_hour(hour) for hour in range(-24, 1)]
-    assert len(await swept_feed(partition, *before)) == len(before)
-    # three days later: the newest first, then the re-read of the day before the outage
-    newest = at_hour(72, out_of_turn=True)
-    assert await swept_feed(partition, newest) == [newest.id]
-    assert await swept_feed(partition) == []
-    for event in before:
-        assert await swept_feed(partition, event) == []
-
-
-async def test_what_was_read_ahead_is_remembered_until_the_walk_has_met_it_and_the_window_after_that():
-    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
-    await swept_feed(partition, at_hour(0))
-    newest = [at_hour(72 + hour, out_of_turn=True) for hour in (0, 1)]
-    await swept_feed(partition, *newest)
-    for hour in range(1, 72):
-        walked = at_hour(hour)
-        assert await swept_feed(partition, walked) == [walked.id]
-    assert await swept_feed(partition, at_hour(72), at_hour(73)) == [], "the walk is there"
-    assert await swept_feed(partition, at_hour(72 + 48)) == [at_hour(72 + 48).id]
-    assert await swept_feed(partition, at_hour(72), at_hour(73)) == [], "a re-read within the window"
-
-
-async def test_a_resync_during_an_outage_does_not_make_dedupe_forget():
-    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
-    await swept_feed(partition, at_hour(0))
-    asked = resync_event("tmdb", at_hour(0).data.entity, BEGINNING + timedelta(days=4))
-    assert await swept_feed(partition, asked) == [asked.id]
-    assert await swept_feed(partition, at_hour(0)) == []

@@ -1,0 +1,62 @@
+"""What dedupe remembers over an outage: marks grow old by how far the feed has been read, whatever else comes meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from producers.resync import resync_event
+from streams import sweep
+from tests.streams.memory import BEGINNING, MemoryProvider, observed
+from tests.streams.partition import Partition, changes
+
+
+@pytest.fixture(autouse=True)
+def swept_in_each_cycle(monkeypatch):
+    monkeypatch.setattr(sweep, "EVERY_S", 0.0)
+
+
+def at_hour(hour, *, out_of_turn=False):
+    """An event of the feed, so many hours after the beginning, observed five days after it."""
+    event = observed(f"m{hour}", int(hour * 3600))
+    seen = {"observed_at": BEGINNING + timedelta(days=5), "out_of_turn": out_of_turn}
+    return event.model_copy(update={"data": event.data.model_copy(update=seen)})
+
+
+async def swept_feed(partition, *events):
+    """One cycle, in which the marks that have grown too old are swept."""
+    return [change.id for change in changes(await partition.feed(*events))]
+
+
+async def test_what_is_read_ahead_after_an_outage_does_not_make_dedupe_forget_what_the_walk_reads_again():
+    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
+    before = [at_hour(hour) for hour in range(-24, 1)]
+    assert len(await swept_feed(partition, *before)) == len(before)
+    # three days later: the newest first, then the re-read of the day before the outage
+    newest = at_hour(72, out_of_turn=True)
+    assert await swept_feed(partition, newest) == [newest.id]
+    assert await swept_feed(partition) == []
+    for event in before:
+        assert await swept_feed(partition, event) == []
+
+
+async def test_what_was_read_ahead_is_remembered_until_the_walk_has_met_it_and_the_window_after_that():
+    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
+    await swept_feed(partition, at_hour(0))
+    newest = [at_hour(72 + hour, out_of_turn=True) for hour in (0, 1)]
+    await swept_feed(partition, *newest)
+    for hour in range(1, 72):
+        walked = at_hour(hour)
+        assert await swept_feed(partition, walked) == [walked.id]
+    assert await swept_feed(partition, at_hour(72), at_hour(73)) == [], "the walk is there"
+    assert await swept_feed(partition, at_hour(72 + 48)) == [at_hour(72 + 48).id]
+    assert await swept_feed(partition, at_hour(72), at_hour(73)) == [], "a re-read within the window"
+
+
+async def test_a_resync_during_an_outage_does_not_make_dedupe_forget():
+    partition = Partition(MemoryProvider(), window=timedelta(hours=48))
+    await swept_feed(partition, at_hour(0))
+    asked = resync_event("tmdb", at_hour(0).data.entity, BEGINNING + timedelta(days=4))
+    assert await swept_feed(partition, asked) == [asked.id]
+    assert await swept_feed(partition, at_hour(0)) == []
