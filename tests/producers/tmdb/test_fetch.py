@@ -3,79 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from aiohttp import web
 
-from producers.interface import Fetched, Refused
+from producers.interface import Refused
 from producers.tmdb.events import entity
 from producers.tmdb.place import episode_entity, season_entity
 from runtime.http import ProviderUnavailable
-from schemas.event import Action, Change, Entity, Parent
+from schemas.event import Entity, Parent
 from tests.producers.answering import json_answer
-from tests.producers.tmdb.catalogue import Reader, error_answer, tmdb
-
-SIZES = {
-    "poster_sizes": ["w92", "w185", "w342", "w500", "original"],
-    "still_sizes": ["w92", "w185", "w300", "original"],
-    "backdrop_sizes": ["w300", "w780", "w1280", "original"],
-    "logo_sizes": ["w45", "w300", "w500", "original"],
-    "profile_sizes": ["w45", "w185", "h632", "original"],
-}
-EPISODE = episode_entity("1399", 3624, 1, 63057, 2)
-
-
-def picture(path: str, **more: Any) -> dict[str, Any]:
-    shape = {"file_path": path, "width": 1920, "height": 1080, "aspect_ratio": 1.778}
-    return {**shape, "iso_639_1": None, "vote_average": 2.5, "vote_count": 4, **more}
-
-
-def furnish(reader: Reader) -> None:
-    host = {"base_url": "http://pictures.example/t/p/", "secure_base_url": "https://pictures.example/t/p/", **SIZES}
-    season = {
-        "id": 3624,
-        "name": "Season 1",
-        "season_number": 1,
-        "poster_path": "/season.jpg",
-        "episodes": [{"id": 63056, "episode_number": 1}, {"id": 63057, "episode_number": 2}],
-    }
-    reader.catalogue.documents |= {
-        "configuration": {"images": host},
-        "movie/558449": {"id": 558449, "title": "Gladiator II", "poster_path": "/poster.jpg", "imdb_id": "tt9218128"},
-        "movie/558449/images": {
-            "id": 558449,
-            "posters": [picture("/poster.jpg", iso_639_1="en")],
-            "backdrops": [picture("/backdrop.jpg")],
-            "logos": [picture("/logo.svg")],
-        },
-        "tv/1399": {
-            "id": 1399,
-            "name": "Game of Thrones",
-            "poster_path": "/series.jpg",
-            "seasons": [{"id": 3624, "season_number": 1}],
-        },
-        "tv/1399/images": {"id": 1399, "posters": [picture("/series.jpg")], "backdrops": [], "logos": []},
-        "tv/1399/season/1": season,
-        "tv/1399/season/1/images": {"id": 3624, "posters": [picture("/season.jpg")]},
-        "tv/1399/season/1/episode/2": {
-            "id": 63057,
-            "name": "The Kingsroad",
-            "season_number": 1,
-            "episode_number": 2,
-            "still_path": "/still.jpg",
-            "external_ids": {"imdb_id": "tt1668746", "tvdb_id": 3436411},
-        },
-        "tv/1399/season/1/episode/2/images": {"id": 63057, "stills": [picture("/still.jpg"), picture("/wide.jpg", width=3840)]},
-        "person/3084": {"id": 3084, "name": "Marlon Brando", "profile_path": "/profile.jpg"},
-        "person/3084/images": {"id": 3084, "profiles": [picture("/profile.jpg")]},
-    }
-
-
-async def fetched(reader: Reader, subject: Entity) -> Fetched:
-    answer = await reader.provider.fetch(subject)
-    assert isinstance(answer, Fetched)
-    return answer
+from tests.producers.tmdb.catalogue import error_answer, tmdb
+from tests.producers.tmdb.furnished import EPISODE, fetched, furnish
 
 
 async def test_a_movie_has_its_name_ids_page_and_pictures_with_full_urls() -> None:
@@ -274,42 +213,3 @@ async def test_images_that_are_not_to_be_had_leave_the_answer_partial_with_the_p
         answer = await fetched(reader, EPISODE)
         assert answer.partial
         assert answer.images["/still.jpg"].kind == "still"
-
-
-def images_change(after: Any = None, before: Any = None, key: str = "images") -> Change:
-    return Change(key=key, action=Action.UPDATED, before=before, after=after)
-
-
-async def test_a_change_of_images_has_its_pictures_as_the_images_route_gives_them() -> None:
-    async with tmdb() as reader:
-        furnish(reader)
-        answer = await fetched(reader, EPISODE)
-        # an episode's stills are called backdrops in its changes
-        change = images_change({"backdrop": {"file_path": "/wide.jpg", "iso_639_1": "wa"}})
-        [image] = reader.provider.pictured(change, answer.images)
-        assert (image.kind, image.width) == ("still", 3840)
-
-
-async def test_a_picture_that_is_gone_is_made_from_its_path() -> None:
-    async with tmdb() as reader:
-        furnish(reader)
-        answer = await fetched(reader, entity("movie", 558449))
-        change = images_change(before={"title_logo": {"file_path": "/old.png", "iso_639_1": "de"}})
-        [image] = reader.provider.pictured(change, answer.images)
-        assert (image.kind, image.language, image.width) == ("logo", "de", None)
-        assert image.url == "https://pictures.example/t/p/original/old.png"
-        assert image.thumbnail_url == "https://pictures.example/t/p/w300/old.png"
-
-
-async def test_a_picture_can_be_made_before_the_configuration_is_known() -> None:
-    async with tmdb() as reader:
-        [image] = reader.provider.pictured(images_change({"poster": {"file_path": "/a.jpg"}}), {})
-        assert image.url == "https://image.tmdb.org/t/p/original/a.jpg"
-        assert image.thumbnail_url is None
-
-
-@pytest.mark.parametrize("value", [None, "x", [], {}, {"poster": None}, {"poster": {}}, {"poster": {"file_path": None}}])
-async def test_values_that_name_no_picture_have_none(value: Any) -> None:
-    async with tmdb() as reader:
-        assert reader.provider.pictured(images_change(value), {}) == []
-        assert reader.provider.pictured(images_change({"poster": {"file_path": "/a.jpg"}}, key="title"), {}) == []
