@@ -101,12 +101,13 @@ async def whole_history(
 
 
 async def until(condition: Callable[[], Awaitable[object]], within: float, what: str = "") -> float:
-    """The seconds it took until the condition held."""
+    """The seconds it took until the condition held. It is asked the more rarely the longer that takes: to ask means to read topics."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     while not await condition():
-        assert loop.time() - began < within, f"not within {within} s: {what}"
-        await asyncio.sleep(0.2)
+        waited = loop.time() - began
+        assert waited < within, f"not within {within} s: {what}"
+        await asyncio.sleep(min(max(0.1, waited / 5), 1.0))
     return loop.time() - began
 
 

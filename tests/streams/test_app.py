@@ -71,14 +71,16 @@ class World:
 
 
 async def until(condition, what: str) -> None:
-    """`condition` may be a coroutine function."""
+    """`condition` may be a coroutine function. It is asked the more rarely the longer it takes."""
+    pause = 0.05
     try:
         async with asyncio.timeout(WITHIN_S):
             while True:
                 answer = condition()
                 if await answer if asyncio.iscoroutine(answer) else answer:
                     return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.2, 0.5)
     except TimeoutError:
         raise AssertionError(f"not within {WITHIN_S} s: {what}") from None
 
