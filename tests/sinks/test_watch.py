@@ -205,6 +205,7 @@ async def test_alerts_do_not_lead_to_alerts(world: World) -> None:
             await until_async(lambda: ended(world, "ops", Outcome.DEAD))
             await world.publish(change_event(2, changes=[{"key": "title", "action": "updated"}]))  # type: ignore[list-item]
             await until_async(lambda: written(world, 2))
+            await until(lambda: any(event.data.subscription == "two" for event in alerts(receiver.to("/ops"))))
     assert {event.data.subscription for event in alerts(receiver.to("/ops"))} == {"one", "two"}
 
 
