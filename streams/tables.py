@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteBufferManager
 
 from runtime.kafka import Cluster
 from schemas.topics import TOMBSTONES_KEPT_MS
@@ -31,10 +31,12 @@ _OLDEST_S = TOMBSTONES_KEPT_MS / 1000 / 2
 tombstones are kept leaves room for clocks that differ."""
 _MIB = 1024 * 1024
 _WRITE_BUFFER_BYTES = 8 * _MIB
+_WRITE_BUFFERS = WriteBufferManager(32 * _MIB, False)
 _CACHE = Cache(32 * _MIB)
-"""One for all stores of the process, indexes and filters included: memory stays flat however many ids are known."""
+"""Both are for all stores of the process together, indexes and filters included: memory stays flat however many ids are known, and
+however many partitions are owned."""
 _OPEN_FILES = 256
-_RECOVERY_BATCH = 5_000
+_RECOVERY_BATCH = 2_000
 _IN_USE = "LOCK"
 """What RocksDB's error says where another process has the store open: that is no damage."""
 
@@ -61,7 +63,7 @@ class StateTable:
         writer must be fenced before."""
         store = self._open(partition)
         tp = TopicPartition(self.changelog.name, partition)
-        consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=4 * _MIB)
+        consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=_MIB)
         await consumer.start()
         try:
             consumer.assign([tp])
@@ -171,6 +173,7 @@ def _options() -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_write_buffer_manager(_WRITE_BUFFERS)
     options.set_max_write_buffer_number(2)
     options.set_max_open_files(_OPEN_FILES)
     options.set_keep_log_file_num(1)

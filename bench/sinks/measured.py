@@ -11,7 +11,7 @@ class Size:
     """`saturated`: deliveries in all for one pass. `rounds`: passes of ours and of the bare client in turn, of which the median counts."""
 
     saturated: int = 20_000
-    rounds: int = 3
+    rounds: int = 5
     rate: int = 300
     seconds: float = 20.0
     isolated_s: float = 30.0
