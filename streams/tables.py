@@ -32,7 +32,7 @@ tombstones are kept leaves room for clocks that differ."""
 _MIB = 1024 * 1024
 _WRITE_BUFFER_BYTES = 8 * _MIB
 _WRITE_BUFFERS = WriteBufferManager(32 * _MIB, False)
-_CACHE = Cache(32 * _MIB)
+_CACHE = Cache(16 * _MIB)
 """Both are for all stores of the process together, indexes and filters included: memory stays flat however many ids are known, and
 however many partitions are owned."""
 _OPEN_FILES = 256
