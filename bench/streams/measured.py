@@ -18,7 +18,7 @@ class Size:
     rate_s: float = 20.0
 
 
-FULL = Size(known=(10_000, 100_000, 1_000_000), events=20_000, rounds=3)
+FULL = Size(known=(10_000, 100_000, 1_000_000), events=20_000, rounds=5)
 SHORT = Size(known=(1_000, 5_000), events=1_200, rounds=1, rates=(100,), rate_s=3.0)
 
 
