@@ -31,24 +31,22 @@ async def parked(cluster: Cluster, report: Report, most: int = MOST) -> Counter[
     partitions = await partitions_of(cluster, [topic.name for topic in retry_topics(cluster.topics).values()])
     if not partitions:
         return Counter()
-    consumer = reader(cluster)
-    await consumer.start()
-    try:
+    async with reader(cluster) as looking:
         # a consumer that does not know a topic asks for each by itself, and waits in between
-        consumer.assign(partitions)
-        consumer.pause(*partitions)
-        positions = await _positions(cluster, partitions, await consumer.beginning_offsets(partitions))
-        ends = await consumer.end_offsets(partitions)
-        starts = {partition: at.offset for partition, at in positions.items() if at.offset < ends[partition]}
-        if (ahead := sum(ends[partition] - start for partition, start in starts.items())) > most:
-            raise TooMany(ahead)
-        found: Counter[str] = Counter()
+        looking.assign(partitions)
+        looking.pause(*partitions)
+        positions = await _positions(cluster, partitions, await looking.beginning_offsets(partitions))
+        ends = await looking.end_offsets(partitions)
+    starts = {partition: at.offset for partition, at in positions.items() if at.offset < ends[partition]}
+    if (ahead := sum(ends[partition] - start for partition, start in starts.items())) > most:
+        raise TooMany(ahead)
+    found: Counter[str] = Counter()
+    # another one: a consumer that is assigned anew while it looks for its first positions may never fetch
+    async with reader(cluster) as consumer:
         async for record in read_between(consumer, starts, ends, report):
             if not positions[TopicPartition(record.topic, record.partition)].passes(record.offset):
                 found[(record.key or b"").decode("utf-8", "replace")] += 1
-        return found
-    finally:
-        await consumer.stop()
+    return found
 
 
 async def _positions(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import click
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from runtime.kafka import Cluster
@@ -17,6 +19,8 @@ Offsets = Mapping[TopicPartition, int]
 _POLL_MS = 200
 _MAX_RECORDS = 2000
 _FETCH_BYTES = 2 * 1024 * 1024
+_STANDS_STILL_S = 90.0
+"""A transaction that its writer has left open ends within a minute, and holds up for so long what stands behind it."""
 _OUT_OF_ORDER_MS = 60_000
 """Records of several writers stand in a topic as they came, which is not quite by their times."""
 
@@ -79,13 +83,21 @@ async def read_between(
         consumer.seek(partition, start)
     done = dict(starts)
     pending = set(starts)
+    moved_at = time.monotonic()
     while pending:
         for records in (await consumer.getmany(*pending, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)).values():
             for record in records:
                 yield record
         # the position passes what no record ever shows: markers of transactions, records of aborted ones
-        for partition in pending:
-            done[partition] = await consumer.position(partition)
+        positions = {partition: await consumer.position(partition) for partition in pending}
+        if any(position != done[partition] for partition, position in positions.items()):
+            moved_at = time.monotonic()
+        elif time.monotonic() - moved_at > _STANDS_STILL_S:
+            raise click.ClickException(
+                f"{', '.join(sorted({partition.topic for partition in pending}))}: for {_STANDS_STILL_S:.0f} s Kafka has given nothing"
+                " that still stands there; try again, and look at its log if that helps nothing"
+            )
+        done.update(positions)
         pending = {partition for partition in pending if done[partition] < ends[partition]}
         report(sum(min(done[partition], ends[partition]) - start for partition, start in starts.items()), total)
 
