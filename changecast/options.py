@@ -65,6 +65,14 @@ class Moment(click.ParamType):
         return datetime.now(UTC) - moment if isinstance(moment, timedelta) else moment
 
 
+def until_now(since: datetime, until: datetime | None) -> datetime:
+    """The end of the time that is asked for, now at the latest. Raises UsageError where nothing lies before it."""
+    end = min(until or datetime.now(UTC), datetime.now(UTC))
+    if since >= end:
+        raise click.UsageError("the time is empty: --until must be after --since, and --since in the past")
+    return end
+
+
 def where_of(config: Path | None, data_dir: Path | None) -> Operating:
     """The config and the Kafka that answers. Raises ConfigError, ClickException."""
     import logging

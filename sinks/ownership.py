@@ -10,15 +10,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from runtime.kafka import Cluster
-from runtime.offsets import committed_offsets
 from runtime.topics import read_to_end
+from sinks.resuming import resumed
 from sinks.shard import Shard
-from sinks.topics import event_topics, group_id, lagging_topic, retry_topics, transactional_id
-from sinks.tracker import Position, decode
+from sinks.topics import event_topics, lagging_topic, retry_topics, transactional_id
+from sinks.tracker import Position
 
 log = logging.getLogger(__name__)
-
-_Offsets = dict[TopicPartition, int]
 
 
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -106,29 +104,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         names = [topic.name for topic in event_topics(topics)]
         names += [topic.name for topic in retry_topics(topics).values()]
         partitions = [TopicPartition(name, number) for name in names]
-        begins, ends = await self._bounds(partitions)
-        committed = await committed_offsets(self._cluster, group_id(topics), partitions)
-        positions = {}
-        for partition in partitions:
-            commit = committed[partition]
-            if commit is None or commit.offset < begins[partition]:
-                positions[partition.topic] = Position(begins[partition], begins[partition])
-            else:
-                positions[partition.topic] = decode(commit.offset, commit.metadata)
-        return positions, {partition.topic: end for partition, end in ends.items()}
-
-    async def _bounds(self, partitions: list[TopicPartition]) -> tuple[_Offsets, _Offsets]:
-        """Where the partitions begin, and where they end.
-
-        Asked of a consumer that knows all these topics: the group's would ask for each retry topic's metadata by itself, and wait a
-        tenth of a second between two questions."""
-        consumer = self._cluster.consumer(group_id=None)
-        await consumer.start()
-        try:
-            consumer.assign(partitions)
-            consumer.pause(*partitions)
-            begins: _Offsets = await consumer.beginning_offsets(partitions)
-            ends: _Offsets = await consumer.end_offsets(partitions)
-            return begins, ends
-        finally:
-            await consumer.stop()
+        positions, ends = await resumed(self._cluster, partitions)
+        return (
+            {partition.topic: position for partition, position in positions.items()},
+            {partition.topic: end for partition, end in ends.items()},
+        )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from changecast.asking import asked
-from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
+from changecast.options import Moment, output, places, progress, subscription_of, until_now, utc, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def command(
     from changecast.deliveries.matching import matches
     from changecast.deliveries.span import Span
 
-    now = datetime.now(UTC)
-    if since >= min(until or now, now):
-        raise click.UsageError("the time is empty: --until must be after --since, and --since in the past")
+    until_now(since, until)
     where = where_of(config, data_dir)
     chosen = where.config.subscriptions if subscription is None else [subscription_of(where.config, subscription)]
     if not chosen:

@@ -12,7 +12,7 @@ import click
 
 from changecast.asking import asked
 from changecast.deliveries.sending import sendable, warn_when_nobody_delivers
-from changecast.options import Moment, output, places, progress, subscription_of, where_of
+from changecast.options import Moment, output, places, progress, subscription_of, until_now, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -57,10 +57,7 @@ def command(
     from changecast.deliveries.parcels import send
     from changecast.deliveries.span import Span
 
-    now = datetime.now(UTC)
-    span = Span(since, min(until or now, now))  # what comes meanwhile is live traffic
-    if span.until is not None and span.since >= span.until:
-        raise click.UsageError("the time is empty: --until must be after --since, and --since in the past")
+    span = Span(since, until_now(since, until))  # what comes meanwhile is live traffic
     where = where_of(config, data_dir)
     chosen = subscription_of(where.config, subscription)
     sendable(where, {subscription}, strict=True)

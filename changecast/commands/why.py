@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.asking import asked
-from changecast.options import Moment, output, places, progress, subscription_of, utc, where_of
+from changecast.options import Moment, output, places, progress, subscription_of, until_now, utc, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ def command(
     from changecast.deliveries.why import events_of, told
     from changecast.deliveries.why_tables import as_document, blocks, replays
 
-    now = datetime.now(UTC)
-    if since >= min(until or now, now):
-        raise click.UsageError("the time is empty: --until must be after --since, and --since in the past")
+    until_now(since, until)
     providers = _providers_of(named)
     where = where_of(config, data_dir)
     chosen = where.config.subscriptions if subscription is None else [subscription_of(where.config, subscription)]
