@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 
+from runtime import lenient_json
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.rate import RateLimit
@@ -42,6 +44,8 @@ _MAX_RETRY_AFTER_S = 3600.0
 _EXCERPT = 200
 _CONNECTIONS = 64
 _KEEPALIVE_S = 30.0
+_MAX_HEADER_BYTES = 64 * 1024
+"""Of one response header: gateways and policies add long ones. A longer one fails its own request."""
 
 Params = Mapping[str, str | int | Sequence[str]]
 
@@ -81,10 +85,10 @@ class Answer:
     request: str
 
     def json(self) -> Any:
-        """The body as JSON. Raises BadResponse with the bytes where it is none."""
+        """The body as JSON; one bad text or number in it spoils no other. Raises BadResponse with the bytes where it is none."""
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError as error:
+            return lenient_json.loads(self.body)
+        except ValueError as error:
             raise BadResponse(f"{self.request}: status {self.status}, not JSON: {self.excerpt()}", self.body) from error
 
     def excerpt(self) -> str:
@@ -122,6 +126,7 @@ class ProviderHttp:
             auth=auth,
             timeout=timeout_s,
             follow_redirects=False,
+            cookies=_no_cookies(),
         )
 
     @classmethod
@@ -243,7 +248,14 @@ class ProviderHttp:
 
 def _session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=httpx.create_ssl_context())
-    return aiohttp.ClientSession(connector=connector, middlewares=(_once,))
+    return aiohttp.ClientSession(
+        connector=connector, middlewares=(_once,), cookie_jar=aiohttp.DummyCookieJar(), max_field_size=_MAX_HEADER_BYTES
+    )
+
+
+def _no_cookies() -> CookieJar:
+    """Keeps none: no provider needs a session, and one cookie that can't be sent back would fail every later request."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -25,7 +25,7 @@ class AlertKind(StrEnum):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_json(self) -> bytes:
         return self.model_dump_json().encode()

@@ -14,7 +14,7 @@ class Cursor(BaseModel):
     """How far a feed has been read. `position` is the provider's own (a time, a page, ids); `read_to` is the feed's time up to
     which nothing is missing, the clock by which dedupe forgets. `saved_at` is our clock."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     provider: str
     feed: str

@@ -64,8 +64,14 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+LATER_FIELDS = frozenset({"native_action", "season"})
+"""Fields added since version 1 was published: events that were written before do not have them."""
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """Unknown fields are ignored: in a rolling upgrade the old version reads what the new one writes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Parent(_Model):
@@ -104,6 +110,7 @@ class Change(_Model):
     before: Any = Field(default=None, description="The value before, any JSON; null where there was none or it is not known.")
     after: Any = Field(default=None, description="The value after, any JSON; null where it is gone or not known.")
     native_id: str | None = Field(default=None, description="The provider's own id of this edit.")
+    native_action: str | None = Field(default=None, description="The provider's own word for the action; null where it has none.")
 
 
 class Image(_Model):
@@ -119,6 +126,7 @@ class Image(_Model):
     vote_average: float | None = Field(default=None, description="The users' rating, where the provider has one.")
     vote_count: int | None = Field(default=None, description="How many rated it.")
     path: str = Field(description="Its name within the provider.")
+    season: int | None = Field(default=None, description="The season that it shows, where it is one season's.")
 
 
 class Enrichment(_Model):

@@ -11,12 +11,12 @@ from pydantic_core import CoreSchema, core_schema
 from schemas.alert import ALERT_SCHEMA, AlertEvent
 from schemas.config.durations import format_duration
 from schemas.config.models import Config
-from schemas.event import CHANGE_SCHEMA, ChangeEvent
+from schemas.event import CHANGE_SCHEMA, LATER_FIELDS, ChangeEvent
 
 
 class _Plain(GenerateJsonSchema):
     """Without the titles that repeat each field's name, with the keys in the models' order, and durations as people write them.
-    What the models write is always whole: there every field is required, and no default is named."""
+    What the models write is always whole: there every field is required but those that were added later, and no default is named."""
 
     def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
         return {"$schema": self.schema_dialect, **super().generate(schema, mode=mode)}
@@ -42,8 +42,11 @@ class _Plain(GenerateJsonSchema):
 
 
 def change_schema() -> dict[str, Any]:
-    """Of the events in `changecast.changes.*` and in webhooks. Closed: it accepts what the models write, and nothing else."""
+    """Of the events in `changecast.changes.*` and in webhooks. Open: a later minor version may add fields, which readers ignore."""
     schema = ChangeEvent.model_json_schema(mode="serialization", schema_generator=_Plain)
+    for model in schema["$defs"].values():
+        if "required" in model:
+            model["required"] = [name for name in model["required"] if name not in LATER_FIELDS]
     return {"$schema": schema.pop("$schema"), "$id": CHANGE_SCHEMA, **schema}
 
 

@@ -28,6 +28,7 @@ def observed(subject: Entity, item: Item, observed_at: datetime, *, out_of_turn:
         before=item.before,
         after=item.after,
         native_id=item.id,
+        native_action=item.native_action,
     )
     return _event(subject, item.id, change, item.time, observed_at, out_of_turn=out_of_turn)
 

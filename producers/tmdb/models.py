@@ -42,11 +42,13 @@ class Listed:
 
 @dataclass(frozen=True)
 class Item:
-    """One edit. `id` is TMDB's, 24 hex digits; `before` and `after` are JSON values, None where TMDB gives none."""
+    """One edit. `id` is TMDB's, 24 hex digits; `native_action` TMDB's word for `action`; `before` and `after` are JSON values, None
+    where TMDB gives none."""
 
     id: str
     key: str
     action: Action
+    native_action: str
     time: datetime
     language: str | None = None
     country: str | None = None

@@ -19,7 +19,11 @@ from schemas.event import Action
 
 T = TypeVar("T")
 
-_ACTIONS: dict[Any, Action] = {action.value: action for action in Action}
+_ACTIONS = {**{action.value: action for action in Action}, "destroyed": Action.DELETED}
+"""By TMDB's word. `destroyed` is in TMDbLib's enum (#211), with a value. Any other word is an update: TMDB adds words unannounced."""
+
+_NO_LANGUAGE = "xx"
+"""TMDB's code for no language (`configuration/languages`), in items and since 2025-10 in images; `XX` for no country likewise."""
 
 _PICTURE_KINDS = {"stills": "still", "posters": "poster", "backdrops": "backdrop", "logos": "logo", "profiles": "profile"}
 
@@ -74,15 +78,16 @@ def _item(key: str, member: Any) -> Item:
     item_id, action, time = member.get("id"), member.get("action"), member.get("time")
     if not (isinstance(item_id, str) and item_id):
         raise ValueError("it has no id")
-    if not (isinstance(action, str) and action in _ACTIONS):
-        raise ValueError(f"its action {action!r} is none of {', '.join(_ACTIONS)}")
+    if not (isinstance(action, str) and action):
+        raise ValueError("it has no action")
     return Item(
         id=item_id,
         key=key,
-        action=_ACTIONS[action],
+        action=_ACTIONS.get(action.lower(), Action.UPDATED),
+        native_action=action,
         time=parse_time(time),
-        language=text(member.get("iso_639_1")),
-        country=text(member.get("iso_3166_1")),
+        language=code(member.get("iso_639_1")),
+        country=code(member.get("iso_3166_1")),
         before=member.get("original_value"),
         after=member.get("value"),
     )
@@ -128,7 +133,7 @@ def _picture(kind: str, entry: Mapping[str, Any]) -> Picture | None:
         width=whole(entry.get("width")),
         height=whole(entry.get("height")),
         aspect_ratio=_number(entry.get("aspect_ratio")),
-        language=text(entry.get("iso_639_1")),
+        language=code(entry.get("iso_639_1")),
         vote_average=_number(entry.get("vote_average")),
         vote_count=whole(entry.get("vote_count")),
     )
@@ -169,6 +174,12 @@ def _is_external_id(value: Any) -> bool:
 def text(value: Any) -> str | None:
     """A text that says something: "" stands for nothing in TMDB's answers."""
     return value if isinstance(value, str) and value else None
+
+
+def code(value: Any) -> str | None:
+    """A language or country; None for "", null and TMDB's code for none."""
+    named = text(value)
+    return None if named is None or named.lower() == _NO_LANGUAGE else named
 
 
 def whole(value: Any) -> int | None:

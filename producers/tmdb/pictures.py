@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from producers.tmdb.models import Picture
+from producers.tmdb.parse import code
 from runtime.http import BadResponse
 from schemas.event import Change, Image
 
@@ -96,4 +97,4 @@ def _named(value: Any) -> Iterator[tuple[str, str, str | None]]:
     for kind, entry in named.items():
         path = entry.get("file_path") if isinstance(entry, dict) else None
         if isinstance(path, str) and path:
-            yield _CHANGED_KINDS.get(kind, kind), path, entry.get("iso_639_1") or None
+            yield _CHANGED_KINDS.get(kind, kind), path, code(entry.get("iso_639_1"))

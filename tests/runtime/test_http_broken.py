@@ -130,3 +130,49 @@ async def test_a_refused_connection_is_an_unavailable_provider() -> None:
     with pytest.raises(ProviderUnavailable):
         await http.get("x")
     await http.aclose()
+
+
+async def test_no_cookie_is_kept_and_none_fails_a_later_request() -> None:
+    cookies: list[str | None] = []
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        cookies.append(request.headers.get("Cookie"))
+        response = web.json_response({"id": 1})
+        response.headers["Set-Cookie"] = "name=J\u00fcrgen\u2603; Path=/"
+        return response
+
+    async with served(respond) as (http, _):
+        for _ in range(3):
+            assert (await http.get("x")).json() == {"id": 1}
+    assert cookies == [None, None, None]
+
+
+@pytest.mark.parametrize("name", ["X-Policy", "Set-Cookie", "Date", "Retry-After"])
+async def test_a_header_of_any_size_fails_its_own_request_alone(name: str) -> None:
+    huge = False
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            header = b"%s: %s\r\n" % (name.encode(), b"\xe9" * 300_000) if huge else b""
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n" + header + b'\r\n{"id": 1}')
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    http = client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", attempts=1)
+    try:
+        assert (await http.get("x")).json() == {"id": 1}
+        huge = True
+        with pytest.raises(ProviderUnavailable):
+            await http.get("x")
+        huge = False
+        assert (await http.get("x")).json() == {"id": 1}
+    finally:
+        await http.aclose()
+        server.close()
+
+
+async def test_a_long_header_is_read() -> None:
+    async def respond(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"id": 1}, headers={"Content-Security-Policy": "x" * 20_000})
+
+    async with served(respond) as (http, _):
+        assert (await http.get("x")).json() == {"id": 1}

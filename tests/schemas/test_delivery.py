@@ -27,11 +27,19 @@ def test_an_attempt_reads_back_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"attempt": 0}, {"kind": "email"}, {"outcome": "lost"}, {"answer": "x" * (MAX_ANSWER_BYTES + 1)}, {"more": 1}]
+    "wrong", [{"attempt": 0}, {"kind": "email"}, {"outcome": "lost"}, {"answer": "x" * (MAX_ANSWER_BYTES + 1)}]
 )
 def test_an_attempt_of_another_shape_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Attempt.model_validate({**FIRST, "outcome": "delivered", **wrong})
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    attempt = Attempt.model_validate({**FIRST, "outcome": Outcome.DELIVERED})
+    assert Attempt.model_validate({**FIRST, "outcome": "delivered", "more": 1}) == attempt
+    assert EndpointState.model_validate({"subscription": "s", "since": AT, "more": 1}) == EndpointState(
+        subscription="s", since=AT
+    )
 
 
 def test_an_endpoint_is_enabled_until_it_is_said_to_be_disabled() -> None:

@@ -56,6 +56,30 @@ def test_languages_that_are_missing_null_or_empty_are_none(given_code: dict[str,
     assert (one(**given_code).language, one(**given_code).country) == (None, None)
 
 
+@pytest.mark.parametrize("none", ["xx", "XX"])
+def test_the_code_for_no_language_is_none_in_changes_and_images(none: str) -> None:
+    item = one(iso_639_1=none, iso_3166_1=none)
+    assert (item.language, item.country) == (None, None)
+    [picture] = parse.parse_images({"posters": [{"file_path": "/a.jpg", "iso_639_1": none}]})
+    assert picture.language is None
+
+
+@pytest.mark.parametrize(
+    ("word", "action"),
+    [
+        ("added", Action.ADDED),
+        ("Deleted", Action.DELETED),
+        ("destroyed", Action.DELETED),
+        ("Destroyed", Action.DELETED),
+        ("merged", Action.UPDATED),
+        ("\ufffd", Action.UPDATED),
+    ],
+)
+def test_an_action_that_nobody_knows_is_an_update_and_its_word_is_kept(word: str, action: Action) -> None:
+    item = one(action=word)
+    assert (item.action, item.native_action) == (action, word)
+
+
 def test_a_language_and_a_country_are_kept() -> None:
     item = one(iso_639_1="pt", iso_3166_1="BR")
     assert (item.language, item.country) == ("pt", "BR")
@@ -72,8 +96,8 @@ def test_times_are_in_utc() -> None:
         {"id": None},
         {"id": ""},
         {"id": 5},
-        {"action": "destroyed"},
         {"action": None},
+        {"action": ""},
         {"action": ["updated"]},
         {"time": None},
         {"time": "yesterday"},
