@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from changecast.sandbox.credentials import environment as sandbox_environment
 from changecast.sandbox.credentials import new_webhook_secret
-from schemas.config import Config, Loaded, Subscription, read_config
+from schemas.config import Config, Loaded, Place, Subscription, Value, read_config
 
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
@@ -55,13 +55,17 @@ def check(path: Path) -> None:
 )
 @_config_file
 def show(path: Path) -> None:
-    """Print the config with every default filled in, as YAML. Secrets are masked."""
+    """Print the config with every default filled in, as YAML. Secrets are masked; one from a file is shown by the file's name."""
     text = StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.width = 200
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel.yaml declares it None
-    yaml.dump(_shown(_read(path).config), text)
+    loaded = _read(path)
+    shown = _shown(loaded.config)
+    for place, named in loaded.files.items():
+        _name_file(shown, place, named)
+    yaml.dump(shown, text)
     click.echo(text.getvalue(), nl=False)
 
 
@@ -112,6 +116,19 @@ def _shown(config: Config) -> Any:
     """The config as plain values: secrets as stars (pydantic's own), users and passwords of addresses too. What is null is left out:
     for `language` a null that is written would mean something else."""
     return _masked(config.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _name_file(shown: Any, place: Place, named: Value) -> None:
+    """Writes `token_file: path` in place of the masked `token`."""
+    *above, key = place
+    for part in above:
+        if isinstance(shown, list) and not isinstance(part, int):
+            (shown,) = shown  # written without its list, as the only one
+        shown = shown[part]
+    if isinstance(shown, list):
+        (shown,) = shown
+    del shown[key]
+    shown[f"{key}_file"] = named
 
 
 def _masked(value: Any) -> Any:

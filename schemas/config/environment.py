@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dotenv.parser import parse_stream
 
 from schemas.config.document import Document, Path, Value
+from schemas.config.file_keys import SUFFIX
 from schemas.config.providers import CREDENTIALS
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|(\$\{)")
@@ -21,12 +22,14 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|(\$\{)")
 @dataclass
 class Substituted:
     """A document's value with its variables filled in. `origins`: the names that each text with variables refers to.
-    `unset`: the credentials' names that have no value, for each provider. `faults`: what could not be filled in."""
+    `unset`: the credentials' names that have no value, for each provider. `faults`: what could not be filled in.
+    `files`: of each secret that comes from a file, the place of the key that names it."""
 
     value: Value
     origins: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     unset: dict[str, tuple[str, ...]] = field(default_factory=dict)
     faults: list[tuple[Path, str]] = field(default_factory=list)
+    files: dict[Path, Path] = field(default_factory=dict)
 
 
 class DotenvError(ValueError):
@@ -107,6 +110,6 @@ def _fill_text(text: str, path: Path, values: Mapping[str, str], result: Substit
 def _credential_of(path: Path) -> str | None:
     """The provider whose credential stands at this path."""
     match path:
-        case ("providers", str(provider), str(key)) if key in CREDENTIALS.get(provider, ()):
+        case ("providers", str(provider), str(key)) if key.removesuffix(SUFFIX) in CREDENTIALS.get(provider, ()):
             return provider
     return None

@@ -16,7 +16,7 @@ from schemas.config.expressions import ExpressionError
 from schemas.config.fields import Invalid
 from schemas.config.listing import Listing, readable_key, readable_path
 from schemas.config.problems import Problem
-from schemas.config.shape import is_secret, keys_at
+from schemas.config.shape import file_keys_at, is_secret, keys_at
 
 _EXPECTED = {
     "string_type": "text",
@@ -51,10 +51,13 @@ class Explainer:
         self._file = file
         self._document = document
         self._origins = substituted.origins
+        self._files = substituted.files
         self._listing = Listing(document)
 
     def at(self, path: Path, message: str, span: Span | None = None) -> Problem:
         """A problem at a place that the document has."""
+        if span is None:
+            path = self._existing(path)
         where = span or self._document.spots[path].best
         shown = readable_path(path)
         return Problem(self._file, where.line + 1, where.column + 1, shown, message, self._listing.snippet(where))
@@ -75,13 +78,15 @@ class Explainer:
         if isinstance(cause, ExpressionError) and not names:
             return self.at(path, str(cause), _within(self._document.spots[path], value, cause))
         message = self._sentence(details, path, value, cause)
-        if names:
+        if self._names_file(path):
+            message += " (the value comes from the file)"
+        elif names:
             message += f" (the value comes from {', '.join(f'${{{name}}}' for name in names)})"
         return self.at(path, message)
 
     def _sentence(self, details: ErrorDetails, path: Path, value: Value, cause: Any) -> str:
         kind, context = details["type"], details.get("ctx", {})
-        private = path in self._origins or is_secret(path)
+        private = path in self._origins or is_secret(path) or self._names_file(path)
         if cause is not None:
             return _judged(cause, private)
         if kind in _EXPECTED:
@@ -99,12 +104,14 @@ class Explainer:
 
     def _existing(self, location: tuple[str | int, ...]) -> Path:
         """The place of an error's location. A location names more than the file has: the kinds of a union, an index into a
-        scalar that stands for a list of one."""
+        scalar that stands for a list of one. A secret that comes from a file is at the key that names the file."""
         path: Path = ()
         for part in location:
-            if (*path, part) in self._document.spots:
-                path = (*path, part)
+            path = self._files.get((*path, part), (*path, part) if (*path, part) in self._document.spots else path)
         return path
+
+    def _names_file(self, path: Path) -> bool:
+        return any(path[: len(place)] == place for place in self._files.values())
 
     def _unknown_key(self, path: Path) -> str:
         key, right = str(path[-1]), keys_at(path[:-1])
@@ -115,7 +122,7 @@ class Explainer:
             return f'unknown key "{readable_key(key)}": a blank is missing after "{head}:"'
         if _OTHER_NAMES.get(key) in free:
             return f'unknown key "{readable_key(key)}"; did you mean "{_OTHER_NAMES[key]}"?'
-        near = _nearest(key, free) or _nearest(key, right) or f"; known here: {', '.join(right)}"
+        near = _nearest(key, free) or _nearest(key, [*right, *file_keys_at(path[:-1])]) or f"; known here: {', '.join(right)}"
         return f'unknown key "{readable_key(key)}"{near}'
 
 

@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from schemas.config.file_keys import describe_file_keys
 from schemas.urn import Urn
 
 
@@ -38,7 +39,8 @@ class Invalid(ValueError):
 
 
 class Section(BaseModel):
-    """A part of the file. Unknown keys are errors. A key without a value (`interval:`) counts as not written, where null means nothing."""
+    """A part of the file. Unknown keys are errors. A key without a value (`interval:`) counts as not written, where null means nothing.
+    Beside each secret, `<key>_file` names a file that holds it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -50,6 +52,12 @@ class Section(BaseModel):
         nullable = {field.alias or name for name, field in cls.model_fields.items() if field.default is None}
         known = {field.alias or name for name, field in cls.model_fields.items()}
         return {key: value for key, value in data.items() if value is not None or key in nullable or key not in known}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        written = handler(core)
+        describe_file_keys(handler.resolve_ref_schema(written), cls.model_fields)
+        return written
 
 
 def listed(value: object) -> object:

@@ -10,24 +10,29 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from schemas.config.checks import duplicate_names, ended_secrets
-from schemas.config.document import Document, read_document
+from schemas.config.document import Document, Value, read_document
+from schemas.config.document import Path as Place
 from schemas.config.environment import Substituted, names_in, substitute
 from schemas.config.explain import Explainer
 from schemas.config.filters import idle_filters
 from schemas.config.models import Config
+from schemas.config.paths import absolute
 from schemas.config.problems import ConfigError, Problem, in_order
+from schemas.config.secret_files import fill_in_files
 from schemas.config.source import Source, read_source
 
 
 @dataclass(frozen=True)
 class Loaded:
     """A good config, and what an operator may want to hear of it. `unset`: the variables of credentials that have no value, for
-    each provider that the config names. `warnings` are allowed, and probably slips."""
+    each provider that the config names. `warnings` are allowed, and probably slips. `files`: for each secret that comes from a file,
+    the path as the config has it."""
 
     config: Config
     path: Path
     unset: dict[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
+    files: dict[Place, Value] = field(default_factory=dict)
 
 
 def load_config(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Config:
@@ -45,6 +50,8 @@ def config_of(source: Source) -> Loaded:
     """The config that a text makes. Raises ConfigError with everything that is wrong."""
     document = _document(source)
     substituted = substitute(document, source.variables)
+    folder = source.path.absolute().parent
+    fill_in_files(substituted, folder, source.files)
     explainer = Explainer(str(source.path), document, substituted)
     problems = _faults(document, substituted, explainer)
     config = None
@@ -56,7 +63,8 @@ def config_of(source: Source) -> Loaded:
         raise ConfigError(problems)
     findings = [*idle_filters(substituted.value, config.providers), *ended_secrets(substituted.value, datetime.now(UTC))]
     warnings = in_order(explainer.at(place, message) for place, message in findings)
-    return Loaded(_anchored(config, source.path.absolute().parent), source.path, substituted.unset, warnings)
+    files = {secret: document.at(place) for secret, place in substituted.files.items()}
+    return Loaded(_anchored(config, folder), source.path, substituted.unset, warnings, files)
 
 
 def references(source: Source) -> set[str]:
@@ -71,7 +79,7 @@ def data_dir_of(source: Source) -> Path:
     value = substitute(_document(source), source.variables).value
     written = value.get("data_dir") if isinstance(value, dict) else None
     data_dir = Path(written) if isinstance(written, str) else Config().data_dir
-    return _absolute(data_dir, source.path.absolute().parent)
+    return absolute(data_dir, source.path.absolute().parent)
 
 
 def _document(source: Source) -> Document:
@@ -99,10 +107,6 @@ def _unless_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
 def _anchored(config: Config, folder: Path) -> Config:
     """With every path absolute: relative ones start at the config file's folder, wherever the program runs."""
     files = {name: getattr(config.kafka, name) for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")}
-    files = {name: None if path is None else _absolute(path, folder) for name, path in files.items()}
+    files = {name: None if path is None else absolute(path, folder) for name, path in files.items()}
     kafka = config.kafka.model_copy(update=files)
-    return config.model_copy(update={"data_dir": _absolute(config.data_dir, folder), "kafka": kafka})
-
-
-def _absolute(path: Path, folder: Path) -> Path:
-    return folder / path.expanduser()
+    return config.model_copy(update={"data_dir": absolute(config.data_dir, folder), "kafka": kafka})

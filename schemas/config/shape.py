@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
 from schemas.config.document import Path
+from schemas.config.file_keys import file_keys, leaves
 from schemas.config.models import Config
 
 
@@ -19,6 +19,12 @@ def section_at(path: Path) -> type[BaseModel] | None:
 def keys_at(path: Path) -> list[str]:
     section = section_at(path)
     return [] if section is None else [field.alias or name for name, field in section.model_fields.items()]
+
+
+def file_keys_at(path: Path) -> dict[str, str]:
+    """The keys that name files of secrets, each with the secret's own key."""
+    section = section_at(path)
+    return {} if section is None else file_keys(section.model_fields)
 
 
 def is_secret(path: Path) -> bool:
@@ -35,15 +41,7 @@ def kinds_at(path: Path) -> list[Any]:
         if section is None:
             continue  # a free key, as that of a header: its type is the mapping's
         field = next((field for name, field in section.model_fields.items() if part == (field.alias or name)), None)
-        kinds = [] if field is None else list(_leaves(field.annotation))
+        kinds = [] if field is None else list(leaves(field.annotation))
         if field is None:
             return []
     return kinds
-
-
-def _leaves(annotation: Any) -> Iterator[Any]:
-    arguments = get_args(annotation)
-    if not arguments:
-        yield annotation
-    for argument in arguments:
-        yield from _leaves(argument)

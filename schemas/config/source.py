@@ -7,23 +7,25 @@ never the file again, which may be another by now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from schemas.config.environment import DotenvError, variables
 from schemas.config.problems import ConfigError, Problem
+from schemas.config.secret_files import SecretFiles
 
 DEFAULT_PATH = Path("changecast.yaml")
 
 
 @dataclass(frozen=True, repr=False)
 class Source:
-    """`path` names the file in messages, and its folder is where relative paths begin. `variables`: what `${NAME}` may name. They
-    hold secrets, so there is no repr."""
+    """`path` names the file in messages, and its folder is where relative paths begin. `variables`: what `${NAME}` may name. `files`: those
+    of secrets, read when the config is made of the text for the first time. They hold secrets, so there is no repr."""
 
     path: Path
     text: str
     variables: Mapping[str, str]
+    files: SecretFiles = field(default_factory=SecretFiles)
 
     def with_variables(self, more: Mapping[str, str]) -> Source:
         """The same with these beside the others, and before them."""

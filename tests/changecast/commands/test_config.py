@@ -110,3 +110,28 @@ def test_show_fills_in_the_defaults_and_masks_the_secrets(path: Path, capsys: py
 def test_schema_prints_the_json_schema(arguments: list[str], name: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(["schema", *arguments]) == 0
     assert orjson.loads(capsysbinary.readouterr().out)["title"] == name
+
+
+FROM_FILES = """\
+providers: {pbs: {key: k-hunter2, secret_file: s}}
+subscriptions:
+  - name: hook
+    webhook:
+      url: https://example.org
+      secret_file: [s, s]
+      headers: {Authorization_file: s}
+      previous_secrets: {secret_file: s, until: 2099-12-01}
+"""
+
+
+def test_show_names_the_files_of_secrets(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.with_name("s").write_text("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0\n")
+    path.write_text(FROM_FILES)
+    assert run(["config", "show"]) == 0
+    shown = YAML(typ="safe", pure=True).load(capsys.readouterr().out)
+    assert (shown["providers"]["pbs"]["key"], shown["providers"]["pbs"]["secret_file"]) == ("**********", "s")
+    assert "secret" not in shown["providers"]["pbs"]
+    webhook = shown["subscriptions"][0]["webhook"]
+    assert webhook["secret_file"] == ["s", "s"]
+    assert webhook["headers"] == {"Authorization_file": "s"}
+    assert webhook["previous_secrets"][0]["secret_file"] == "s"

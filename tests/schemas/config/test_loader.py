@@ -281,3 +281,7 @@ def test_any_text_is_a_config_or_a_list_of_problems(tmp_path_factory: pytest.Tem
         assert isinstance(load_config(path, environ={}), Config)
     except ConfigError as error:
         assert str(error)
+
+
+def test_the_home_of_a_user_who_is_not_there_is_a_folders_name(tmp_path: Path) -> None:
+    assert load(tmp_path, "data_dir: ~no-such-user/x").data_dir == tmp_path / "~no-such-user" / "x"
