@@ -23,6 +23,7 @@ from httpx_aiohttp import AiohttpTransport
 from runtime import lenient_json
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
+from runtime.dns import Resolver
 from runtime.rate import RateLimit
 from schemas.config import Provider
 
@@ -120,8 +121,9 @@ class ProviderHttp:
         self._backoff = backoff or Backoff()
         self._clock = clock or SystemClock()
         self._random = random or Random()
+        self._resolver = Resolver()
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=_session),
+            transport=AiohttpTransport(client=lambda: _session(self._resolver)),
             headers={"Accept": "application/json", "User-Agent": "changecast", **(headers or {})},
             auth=auth,
             timeout=timeout_s,
@@ -154,6 +156,7 @@ class ProviderHttp:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+        await self._resolver.close()
 
     async def get(self, path: str, params: Params | None = None, headers: Mapping[str, str] | None = None) -> Answer:
         """GET until there is an answer other than 429 and 5xx. `path` may be an absolute URL of the same provider (a next link).
@@ -246,8 +249,10 @@ class ProviderHttp:
             return self._clock.now()
 
 
-def _session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=httpx.create_ssl_context())
+def _session(resolver: Resolver) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=httpx.create_ssl_context(), resolver=resolver
+    )
     return aiohttp.ClientSession(
         connector=connector, middlewares=(_once,), cookie_jar=aiohttp.DummyCookieJar(), max_field_size=_MAX_HEADER_BYTES
     )

@@ -14,6 +14,7 @@ from aiohttp.connector import Connection
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
+from runtime.dns import Resolver
 from schemas.config import Delivery
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
@@ -67,12 +68,14 @@ class Reply(NamedTuple):
 class Client:
     """Posts bodies. Redirects are not followed, cookies not kept, proxies of the environment not used."""
 
-    def __init__(self, settings: Delivery, allow: Sequence[Network] = ()) -> None:
+    def __init__(self, settings: Delivery, allow: Sequence[Network] = (), nameservers: Sequence[str] = ()) -> None:
         self._max_response = settings.max_response_bytes
+        self._resolver = Resolver(settings.connect_timeout.total_seconds(), nameservers)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # each endpoint has its own limit
                 socket_factory=guarded_socket(allow),
+                resolver=self._resolver,
                 ttl_dns_cache=_DNS_CACHE_S,
                 keepalive_timeout=_KEEPALIVE_S,
             ),
@@ -90,6 +93,7 @@ class Client:
 
     async def aclose(self) -> None:
         await self._session.close()
+        await self._resolver.close()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """One request. What goes wrong on the way is a Reply without a status."""

@@ -114,7 +114,7 @@ class Worker:
             producer = self._cluster.producer(max_batch_size=BATCH_BYTES)
             await producer.start()
             stack.push_async_callback(producer.stop)
-            client = Client(self._config.delivery, self._config.network.allow)
+            client = Client(self._config.delivery, self._config.network.allow, self._config.network.nameservers)
             stack.push_async_callback(client.aclose)
             self._states = EndpointStates(self._cluster, producer, self._clock, self._random, self._config.delivery.disable_after)
             await self._states.load(self._config.subscriptions)

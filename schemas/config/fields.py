@@ -134,6 +134,27 @@ def _servers(text: str) -> str:
 Servers = Annotated[str, AfterValidator(_servers)]
 
 
+_NAMESERVER = re.compile(
+    r"\[(?P<v6>[\da-fA-F:.]+)\](:(?P<v6port>\d{1,5}))?|(?P<v4>[\d.]+)(:(?P<v4port>\d{1,5}))?|(?P<bare>[\da-fA-F:.]+)"
+)
+
+
+def _nameserver(text: str) -> str:
+    """As c-ares takes it: an IPv6 address stands in brackets where a port follows."""
+    match = _NAMESERVER.fullmatch(text)
+    try:
+        ipaddress.ip_address((match["v6"] or match["v4"] or match["bare"]) if match else "")
+        good = match is not None and 0 < int(match["v6port"] or match["v4port"] or 53) <= 65535
+    except ValueError:
+        good = False
+    if not good:
+        raise Invalid("not the address of a DNS server: write 10.0.0.2, 10.0.0.2:5353, or [fd00::2]:5353")
+    return text
+
+
+Nameserver = Annotated[str, AfterValidator(_nameserver)]
+
+
 def _given(value: object) -> object:
     """An empty credential counts as unset; a line end that came along from a file would break a header."""
     stripped = value.strip() if isinstance(value, str) else value

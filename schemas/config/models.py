@@ -25,6 +25,7 @@ from schemas.config.fields import (
     Headers,
     Invalid,
     Many,
+    Nameserver,
     Number,
     SecretUrl,
     Section,
@@ -105,9 +106,11 @@ class Kafka(Section):
 
 
 class Network(Section):
-    """`allow`: CIDRs that webhooks may reach although they are private."""
+    """`allow`: CIDRs that webhooks may reach although they are private. `nameservers`: DNS servers that deliveries ask, instead of
+    the system's."""
 
     allow: Annotated[list[Cidr], Many] = Field(default=[])
+    nameservers: Annotated[list[Nameserver], Many] = Field(default=[])
 
 
 class Breaker(Section):

@@ -19,6 +19,8 @@ HOST_BITS = "not a network: it has bits set behind its prefix; did you mean 10.0
 NO_HOST = (
     "not an address to listen on: write 127.0.0.1 (this machine alone), 0.0.0.0 or :: (all of its networks), or a host's name"
 )
+NO_NAMESERVER = "not the address of a DNS server: write 10.0.0.2, 10.0.0.2:5353, or [fd00::2]:5353"
+BAD_NAMESERVERS = ("dns.example", "10.0.0.2:0", "10.0.0.2:70000", "[fd00::2", "10.0.0", "10.0.0.2,10.0.0.3")
 NO_NETWORK = "not a network: write an address or a CIDR block, as 10.0.0.0/8, 192.0.2.7 or fd00::/8"
 NO_SERVERS = "not the addresses of Kafka's brokers: write host:port, with commas between several, as kafka-1:9092,kafka-2:9092"
 NO_NAME = 'a subscription\'s name is made of letters, digits, "-" and "_", at most 64, and starts with a letter or a digit'
@@ -69,6 +71,7 @@ def test_an_unknown_key_is_shown_with_its_line_a_caret_and_the_nearest_right_nam
         ("providers: {tvbd: {}}", '1:13: providers.tvbd: unknown key "tvbd"; did you mean "tvdb"?'),
         ("network: {allow: [10.0.0.1/8]}", f"1:19: network.allow[0]: {HOST_BITS}"),
         ("network: {allow: here}", f"1:18: network.allow: {NO_NETWORK}"),
+        *((f"network: {{nameservers: '{text}'}}", f"1:24: network.nameservers: {NO_NAMESERVER}") for text in BAD_NAMESERVERS),
         ("subscriptions: {}", "1:1: subscriptions: expected a list, got keys and values"),
         ("zzz: 1", '1:1: zzz: unknown key "zzz"; known here: data_dir, kafka, providers, network, delivery, metrics, subscriptions'),
         ("data_dir: a\ndata_dir: b", '2:1: data_dir: duplicate key "data_dir": it stands on line 1 already'),

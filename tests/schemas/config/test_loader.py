@@ -58,6 +58,11 @@ def test_a_scalar_means_a_list_of_one(tmp_path: Path) -> None:
     assert load(tmp_path, "delivery: {retry_schedule: 1s}").delivery.retry_schedule == [timedelta(seconds=1)]
 
 
+@pytest.mark.parametrize("written", ["10.0.0.2", "10.0.0.2:5353", "fd00::2", "[fd00::2]:5353"])
+def test_a_dns_server_is_an_address_with_or_without_a_port(tmp_path: Path, written: str) -> None:
+    assert load(tmp_path, f"network: {{nameservers: '{written}'}}").network.nameservers == [written]
+
+
 @pytest.mark.parametrize(("written", "meant"), [("[en, null]", ["en", None]), ("null", [None]), ("no", ["no"]), ("[]", [])])
 def test_languages_may_be_none(tmp_path: Path, written: str, meant: list[str | None]) -> None:
     assert subscription(tmp_path, f"match: {{language: {written}}}").match.language == meant
