@@ -40,7 +40,7 @@ COMMANDS: dict[str, Listed] = {
     "deliveries": Listed("Look", "See every attempt and its outcome, send again what is dead."),
     "endpoints": Listed("Look", "See how webhooks and channels are doing, disable one, bring it back."),
     "match": Listed("Look", "See what a subscription's filter would match among the last events."),
-    "replay": Listed("Look", "Deliver the events of a time again to a subscription."),
+    "replay": Listed("Look", "Deliver the events of a time, or one event, again."),
     "dead": Listed("Look", "List, show or replay what could not be processed."),
     "kafka": Listed("Parts", "Start, stop or look at the embedded Kafka."),
     "sandbox": Listed("Parts", "Run the built-in providers, Slack and webhook receiver."),

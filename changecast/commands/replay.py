@@ -1,4 +1,4 @@
-"""`changecast replay`: the events of a time, matched anew and delivered again."""
+"""`changecast replay`: the events of a time, matched by today's filter and delivered again; or one event by its id."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.asking import asked
+from changecast.deliveries.replaying import replay_event
 from changecast.deliveries.sending import sendable, warn_when_nobody_delivers
 from changecast.options import Moment, output, places, progress, subscription_of, until_now, where_of
 from runtime.amounts import amount
@@ -24,34 +25,67 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@click.command("replay", short_help="Deliver the events of a time again to a subscription.")
+@click.command("replay", short_help="Deliver the events of a time, or one event, again.")
 @places
-@click.option("-s", "--subscription", required=True, help="To whom.")
-@click.option("--since", type=Moment(), required=True, help="What was published from then on: 2h, or a time in UTC.")
-@click.option("--until", type=Moment(), help="Before when [default: now].")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=50, show_default=True, help="So many a second.")
+@click.option("-s", "--subscription", help="Subscription to replay to. Required with --since.")
+@click.option("--since", type=Moment(), help="Replay what was published from then on: 2h, or a time in UTC.")
+@click.option("--until", type=Moment(), help="End of that time, exclusive [default: now].")
+@click.option("--event", "event_id", metavar="ID", help="Replay the event with this id.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=50,
+    show_default=True,
+    help="Deliveries a second.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say how many events match, and show the first ten.")
 def command(
     config: Path | None,
     data_dir: Path | None,
-    subscription: str,
-    since: datetime,
+    subscription: str | None,
+    since: datetime | None,
     until: datetime | None,
+    event_id: str | None,
     rate: float,
     dry_run: bool,
 ) -> None:
-    """Deliver again what was published in a time, as the config's filter matches it now.
+    """Deliver again what was published in a time, as the config's filter matches it now; or one event.
 
     For a receiver that has lost what it got, or a filter that was wrong. Each event keeps its webhook-id, so a receiver
     that remembers ids takes only what it has not had. The sinks workers deliver, after live traffic and --rate a second,
     and try again what fails. What is published stays in Kafka for 14 days.
+
+    --event goes to every subscription whose filter matches it, or to --subscription alone. `changecast why` shows ids.
 
     \b
     Examples:
       changecast replay --subscription new-stills --since 2h --dry-run
       changecast replay --subscription new-stills --since 2025-01-31T06:00 --until 2025-01-31T09:00
       changecast replay --subscription new-stills --since 14d --rate 10
+      changecast replay --event tmdb:movie:550:679d5d1b1c0a0e4a6c3f1d2e
     """
+    if event_id is not None:
+        if since is not None or until is not None:
+            raise click.UsageError("--event names one event: leave out --since and --until")
+        replay_event(config, data_dir, event_id, subscription, dry_run=dry_run)
+        return
+    if since is None:
+        raise click.UsageError("say what to replay: --since and a time, or --event and an event's id")
+    if subscription is None:
+        raise click.UsageError("--since needs a --subscription to replay to")
+    _replay_time(config, data_dir, subscription, since, until, rate, dry_run=dry_run)
+
+
+def _replay_time(
+    config: Path | None,
+    data_dir: Path | None,
+    subscription: str,
+    since: datetime,
+    until: datetime | None,
+    rate: float,
+    *,
+    dry_run: bool,
+) -> None:
     from changecast.deliveries.match_tables import seen_table
     from changecast.deliveries.matching import matches
     from changecast.deliveries.parcels import send

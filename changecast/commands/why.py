@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from changecast.asking import asked
+from changecast.deliveries.named import EVENTS_KEPT, providers_of
 from changecast.options import Moment, output, places, progress, subscription_of, until_now, utc, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from changecast.deliveries.why import Found
-
-_EVENTS_KEPT = timedelta(days=14)
 
 
 @click.command("why", short_help="See why a change was sent to a subscription, or was not.")
@@ -59,7 +58,7 @@ def command(
     from changecast.deliveries.why_tables import as_document, blocks, replays
 
     until_now(since, until)
-    providers = _providers_of(named)
+    providers = providers_of(named)
     where = where_of(config, data_dir)
     chosen = where.config.subscriptions if subscription is None else [subscription_of(where.config, subscription)]
     if not chosen:
@@ -80,24 +79,6 @@ def command(
         click.echo("\n".join(f"  {one}" for one in commands))
 
 
-def _providers_of(named: str) -> Sequence[str]:
-    """Whose events are read. Raises BadParameter for what names neither an entity nor an event."""
-    from schemas.config.providers import PROVIDER_NAMES
-    from schemas.urn import Urn
-
-    if named.startswith("msg_"):
-        raise click.BadParameter(
-            f"{named} is a webhook-id: `changecast deliveries show {named}` tells of it, and names its event", param_hint="URN"
-        )
-    try:
-        provider = Urn.parse(named).provider
-    except ValueError as error:
-        raise click.BadParameter(f"{error}; an event's id begins with one", param_hint="URN") from None
-    if provider not in PROVIDER_NAMES:
-        raise click.BadParameter(f"there is no provider {provider!r}: it is one of {', '.join(PROVIDER_NAMES)}", param_hint="URN")
-    return [provider]
-
-
 def _summary(named: str, found: Found, since: datetime, until: datetime | None) -> Iterator[str]:
     span = f"since {utc(since)}" + ("" if until is None else f" and before {utc(until)}")
     if found.unreadable:
@@ -115,7 +96,7 @@ def _summary(named: str, found: Found, since: datetime, until: datetime | None) 
 def _what_else(named: str, since: datetime) -> Iterator[str]:
     from schemas.urn import Urn
 
-    ways = [("--since 14d", "looks as far back as events are kept")] if datetime.now(UTC) - since < _EVENTS_KEPT else []
+    ways = [("--since 14d", "looks as far back as events are kept")] if datetime.now(UTC) - since < EVENTS_KEPT else []
     ways += [
         ("changecast provider list", "how far the feeds have been read, and their last errors"),
         ("changecast dead list", "what could not be processed"),

@@ -79,12 +79,12 @@ async def told(cluster: Cluster, subscriptions: Sequence[Subscription], events: 
     rules = [compile_rule(subscription) for subscription in subscriptions]
     found = []
     for seen in events:
-        refusals = zip(subscriptions, _refusals(subscriptions, rules, seen.event), strict=True)
-        found.append(Told(seen, [answer(subscription, seen, refusal, known, now) for subscription, refusal in refusals]))
+        reasons = zip(subscriptions, refusals(subscriptions, rules, seen.event), strict=True)
+        found.append(Told(seen, [answer(subscription, seen, refusal, known, now) for subscription, refusal in reasons]))
     return found
 
 
-def _refusals(subscriptions: Sequence[Subscription], rules: Sequence[Rule], event: Event) -> list[str | None]:
+def refusals(subscriptions: Sequence[Subscription], rules: Sequence[Rule], event: Event) -> list[str | None]:
     """Why each does not want the event, by `match` and `when`; None where it does."""
     bound: BoundEvent | None = None
     found = []

@@ -106,3 +106,58 @@ async def test_a_filter_is_tried_on_the_last_hours_events(world: World, tmp_path
     assert "movies matches 2" in one
     document = orjson.loads((await operator.types("match", "--json")).output)
     assert document["subscriptions"][1]["when_failed"] == 3
+
+
+async def test_one_event_goes_again_to_all_that_want_it_with_its_webhook_ids(world: World, tmp_path: Path) -> None:
+    hooks = {"movies": {"entity": "movie"}, "all": {}, "pbs": {"provider": "pbs"}}
+    event = change_event(1, entity="movie", entity_id="550").model_copy(update={"id": "tmdb:movie:550:1"})
+    async with receiving() as receiver:
+        operator = Operator(
+            world, tmp_path, *(hook(name, f"{receiver.url}/{name}", match=match) for name, match in hooks.items())
+        )
+        subscriptions = [webhook(name, f"{receiver.url}/{name}", match=match) for name, match in hooks.items()]
+        async with world.working(config_of(*subscriptions)):
+            await world.publish(event, change_event(2, entity="movie", entity_id="550"))
+            await until(lambda: len(receiver.calls) == 4)
+            first = {call.id for call in receiver.calls if orjson.loads(call.body)["id"] == event.id}
+            dry = await operator.types("replay", "--event", event.id, "--dry-run")
+            assert "2 deliveries to replay." in dry.output, dry.output
+            result = await operator.types("replay", "--event", event.id)
+            assert "2 handed to the sinks." in result.output, result.output
+            await until(lambda: len(receiver.calls) == 6)
+            again = receiver.calls[4:]
+            assert {call.path for call in again} == {"/movies", "/all"}
+            assert {call.id for call in again} == first
+            one = await operator.types("replay", "--event", event.id, "--subscription", "movies")
+            assert one.exit_code == 0, one.output
+            await until(lambda: len(receiver.calls) == 7)
+        assert receiver.calls[6].path == "/movies"
+        await operator.types("endpoints", "disable", "movies")
+        refused = await operator.types("replay", "--event", event.id, "--subscription", "movies")
+        assert (refused.exit_code, "is disabled" in refused.output) == (1, True)
+        unwanted = await operator.types("replay", "--event", event.id, "--subscription", "pbs")
+        assert unwanted.exit_code == 1
+        assert "the filter of pbs does not match tmdb:movie:550:1: provider is tmdb" in unwanted.output
+        entity = await operator.types("replay", "--event", "tmdb:movie:550")
+        assert (entity.exit_code, "is an entity, not an event" in entity.output) == (2, True)
+    assert len(receiver.calls) == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--event", "tmdb:movie:550:1", "--since", "2h"), "leave out --since"),
+        (("--event", "msg_1"), "is a webhook-id"),
+        (("--event", "x"), "an event's id begins with one"),
+        (("--since", "2h"), "needs a --subscription"),
+        ((), "say what to replay"),
+    ],
+)
+async def test_what_names_no_event_is_a_wrong_usage(world: World, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    result = await Operator(world, tmp_path, hook("hook")).types("replay", *arguments)
+    assert (result.exit_code, words in result.output) == (2, True), result.output
+
+
+async def test_an_event_that_is_not_kept_is_said_so(world: World, tmp_path: Path) -> None:
+    result = await Operator(world, tmp_path, hook("hook")).types("replay", "--event", "tmdb:movie:550:1")
+    assert (result.exit_code, "no event tmdb:movie:550:1 is kept" in result.output) == (1, True)
