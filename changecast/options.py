@@ -78,14 +78,14 @@ def where_of(config: Path | None, data_dir: Path | None) -> Operating:
     import logging
 
     from changecast.operating import NotRunning, operating
-    from runtime.logs import secrets_of, set_up
+    from runtime.logs import set_up
 
     _quiet()
     try:
         where = operating(config, data_dir)
     except NotRunning as error:
         raise click.ClickException(str(error)) from None
-    set_up(logging.WARNING, secrets_of(where.config))
+    set_up(logging.WARNING)
     _quiet()  # which `set_up` has undone
     return where
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -23,7 +23,6 @@ EVERY_S = 10.0
 """A status is written at least this often, so that its age tells whether its worker lives."""
 AT_MOST_EVERY_S = 1.0
 """Changes of state are written at once, but a feed that flutters writes no more than this."""
-_MASK = "***"
 _STOP_S = 2.0
 
 
@@ -33,12 +32,11 @@ def worker_name() -> str:
 
 
 class StatusBoard:
-    """Writes the reports' statuses until cancelled. `secrets` are masked in the errors that providers gave."""
+    """Writes the reports' statuses until cancelled."""
 
-    def __init__(self, cluster: Cluster, rate_of: Callable[[str], float | None], secrets: Iterable[str] = ()) -> None:
+    def __init__(self, cluster: Cluster, rate_of: Callable[[str], float | None]) -> None:
         self._cluster = cluster
         self._rate_of = rate_of
-        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
         self._worker = worker_name()
         self._changed = asyncio.Event()
         self.lent_to: Callable[[str], list[str]] = lambda _: []
@@ -85,13 +83,6 @@ class StatusBoard:
         topic = self._cluster.topics.cursors.name
         for report in reports:
             status = report.status(self._worker, self._rate_of(report.provider))
-            told = {"error": self._masked(status.error), "lent_to": self.lent_to(report.provider)}
-            status = status.model_copy(update=told)
+            status = status.model_copy(update={"lent_to": self.lent_to(report.provider)})
             await producer.send(topic, status.to_json(), key=status.key)
         await producer.flush()
-
-    def _masked(self, text: str | None) -> str | None:
-        if text is not None:
-            for secret in self._secrets:
-                text = text.replace(secret, _MASK)
-        return text

@@ -9,12 +9,13 @@ from producers.interface import Feed, Telling
 from producers.spending import Spending
 from runtime.clock import Clock
 from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable
+from schemas import redaction
 from schemas.cursor import Cursor
 from schemas.feed_status import FeedState, FeedStatus
 
 CATCHING_UP_AFTER = timedelta(hours=1)
 """Behind by more than this, a feed is catching up: longer than any provider's poll takes from one end to the other."""
-_ERROR_CHARS = 500
+_ERROR_BYTES = 500
 _KINDS = ((ProviderUnavailable, "unavailable"), (CredentialsRejected, "rejected"), (BadResponse, "bad-response"))
 _FAULT, KAFKA = "fault", "kafka"
 """A fault is ours. Kafka's own errors are counted beside those of polls."""
@@ -53,7 +54,7 @@ class FeedReport:
 
     def failed(self, error: Exception, next_in_s: float, state: FeedState = FeedState.RETRYING) -> None:
         self.errors[next((word for kind, word in _KINDS if isinstance(error, kind)), _FAULT)] += 1
-        self._error, self._error_at = str(error)[:_ERROR_CHARS], self._clock.now()
+        self._error, self._error_at = redaction.excerpt(str(error), _ERROR_BYTES), self._clock.now()
         self._enter(state, next_in_s)
 
     def stopped(self) -> None:

@@ -17,7 +17,6 @@ from producers.report import FeedReport
 from producers.spending import CountedRateLimit
 from runtime.clock import SystemClock
 from runtime.kafka import Cluster
-from runtime.logs import secrets_of
 from runtime.metrics import exporting
 from runtime.pulse import Pulse, StoodStill
 from runtime.topics import ensure_topics
@@ -89,7 +88,7 @@ async def _poll_while_leading(
 ) -> None:
     clock = SystemClock()
     providers = [REGISTRY[name](settings, rates[name]) for name, settings in config.providers.configured().items()]
-    board = StatusBoard(cluster, lambda name: rates[name].rate, secrets_of(config))
+    board = StatusBoard(cluster, lambda name: rates[name].rate)
     pollers = [
         FeedPoller(cluster, provider.name, feed, clock=clock, report=FeedReport(provider.name, feed, clock, board.changed))
         for provider in providers

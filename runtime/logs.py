@@ -13,18 +13,16 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import BaseModel, SecretStr
+from schemas import redaction
 
 MAX_LOG_BYTES = 5 * 1024 * 1024
 """A part's log and the older one beside it stay below this each: a fortnight of calm days, minutes of a crash loop."""
-_SHORTEST_SECRET = 6
-"""Hiding shorter values would blot out ordinary words; no credential is that short."""
 _FRAMES = 12
 _CHATTY = ("aiokafka", "faust", "mode", "kafka", "httpx", "httpcore", "aiohttp.access", "asyncio")
 """Libraries that tell their routine at INFO."""
@@ -60,11 +58,11 @@ def brief(message: str) -> str:
 
 
 class OneLine(logging.Formatter):
-    """An event in one line, its exception and traceback included, and without the values of secrets."""
+    """An event in one line, its exception and traceback included, with secrets redacted."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, redactor: redaction.Redactor = redaction.PROCESS) -> None:
         super().__init__()
-        self._secrets = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -74,9 +72,7 @@ class OneLine(logging.Formatter):
         return f"{moment} {record.levelname} {record.name}: {self._clean(message)}"
 
     def _clean(self, message: str) -> str:
-        for secret in self._secrets:
-            message = message.replace(secret, "***")
-        return " ⏎ ".join(line.strip() for line in message.splitlines() if line.strip())
+        return " ⏎ ".join(line.strip() for line in self._redactor.redact(message).splitlines() if line.strip())
 
 
 def _told(error: BaseException) -> str:
@@ -90,11 +86,11 @@ def _told(error: BaseException) -> str:
     return f"{said}{_AT}{where}]" + (f" after {_told(cause)}" if cause is not None else "")
 
 
-def set_up(level: int = logging.INFO, secrets: Iterable[str] = (), file: Path | None = None) -> None:
+def set_up(level: int = logging.INFO, file: Path | None = None) -> None:
     """Log to stderr, or to `file`, from here on; called again, it replaces what it set up before. An error that ends the process
     is one line too."""
     handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(OneLine(secrets))
+    handler.setFormatter(OneLine())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -121,21 +117,6 @@ def unheard(library: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def secrets_of(value: object) -> Iterator[str]:
-    """The plain text of each secret in a config, for `set_up`."""
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, BaseModel):
-        for _, field in value:
-            yield from secrets_of(field)
-    elif isinstance(value, Mapping):
-        for member in value.values():
-            yield from secrets_of(member)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            yield from secrets_of(member)
 
 
 def older(log: Path) -> Path:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import HealthCheck, settings
 
+from schemas import redaction
 from tests.broker import SERVERS_VARIABLE, running_broker
 
 _APART = 20
@@ -38,6 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_sessionfinish() -> None:
     _broker.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets() -> Iterator[None]:
+    """A process redacts the secrets of every config that it has loaded: one test's must not be redacted in another's texts."""
+    yield
+    redaction.PROCESS.forget()
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,10 @@ import pytest
 
 from changecast.sandbox import Sandbox, sandbox_providers
 from runtime.kafka import Cluster
-from runtime.logs import secrets_of
 from runtime.metrics import names
 from runtime.topics import read_to_end
 from schemas import dead
-from schemas.config import Config, load_config
+from schemas.config import Config, load_config, secrets_of
 from schemas.event import ChangeEvent
 from sinks.topics import retry_topics
 from tests.producers.worlds import PROVIDERS, changecast, until
@@ -113,7 +112,7 @@ async def test_what_the_metrics_of_all_workers_say_is_what_has_happened(bootstra
         for part, page in pages.items():
             assert await health(world.addresses[part]) == (200, "ok\n")
             check_names(part, page)
-            assert [secret for secret in secrets_of(config) if secret in page.text] == []
+            assert [secret for secret in secrets_of(config) if secret.value in page.text] == []
             assert "http" not in "".join(line for line in page.text.splitlines() if not line.startswith("#"))
         assert "hush-hush" not in "".join(page.text for page in pages.values())
 

@@ -60,10 +60,10 @@ def _print_event(urn: str, config: Config, compact: bool) -> None:
 
     from changecast.operating import watches_sandbox
     from runtime.http import ProviderError, ProviderUnavailable
-    from runtime.logs import secrets_of, set_up
+    from runtime.logs import set_up
     from streams.preview import preview
 
-    set_up(logging.WARNING, secrets_of(config))
+    set_up(logging.WARNING)
     try:
         event = asyncio.run(preview(config, urn))
     except ProviderUnavailable as error:

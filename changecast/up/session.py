@@ -23,7 +23,7 @@ from changecast.up.watch import Counts, Watcher
 from changecast.up.worker import UP_LINE
 from runtime.amounts import amount
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
-from runtime.logs import bound, brief, parse_line, secrets_of, set_up
+from runtime.logs import bound, brief, parse_line, set_up
 from runtime.topics import ensure_topics
 from schemas.config import Source
 
@@ -72,7 +72,7 @@ class Session:
             screen.done("has ended")
         plan = self.plan = settled(plan)
         # our own log: a client's complaints would break into the live view
-        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
+        set_up(file=self._log("up"))
         await self._start_kafka()
         await self._start_topics()
         if plan.sandbox is not None:
@@ -243,7 +243,7 @@ class Session:
         """Have these end in the order of the stream, so that none leaves behind what the one before it still writes, and start together.
         One that does not get ready is started again and again, as after a crash: the others go on meanwhile."""
         self.plan = plan
-        set_up(secrets=secrets_of(plan.config), file=self._log("up"))
+        set_up(file=self._log("up"))
         for name in parts:
             self._screen.step(name.capitalize(), "ends what is under way")
             await self._supervisor.halt(name, RELOAD_GRACE_S)

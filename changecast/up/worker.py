@@ -16,7 +16,7 @@ from changecast.up.plan import as_decided
 from changecast.up.ports import with_metrics_at
 from changecast.up.reload_signals import ReloadSignals
 from runtime.kafka import Cluster, KafkaAway, is_away
-from runtime.logs import secrets_of, set_up, unheard
+from runtime.logs import set_up, unheard
 from schemas.config import Config, config_of, read_source
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,6 @@ def run_worker(
     source = handed_over() or read_source(path)
     loaded = config_of(source)
     config = as_decided(loaded.config)
-    set_up(logging.DEBUG if verbose else logging.INFO, secrets_of(config))
     if part == "sinks" and not leashed:  # they are of subscriptions, and `up` tells them itself
         for warning in loaded.warnings:
             log.warning("%s", warning)

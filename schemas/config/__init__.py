@@ -8,6 +8,7 @@ from schemas.config.models import Breaker, Config, Delivery, Kafka, Match, Metri
 from schemas.config.problems import ConfigError, Problem
 from schemas.config.providers import Pbs, Provider, Providers, Tmdb, TmdbWatch, Tvdb
 from schemas.config.secret_files import SecretFiles
+from schemas.config.secrets import secrets_of
 from schemas.config.source import DEFAULT_PATH, Source, read_source
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "read_config",
     "read_source",
     "references",
+    "secrets_of",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from schemas import redaction
 from schemas.config.checks import duplicate_names, ended_secrets
 from schemas.config.document import Document, Value, read_document
 from schemas.config.document import Path as Place
@@ -19,6 +20,7 @@ from schemas.config.models import Config
 from schemas.config.paths import absolute
 from schemas.config.problems import ConfigError, Problem, in_order
 from schemas.config.secret_files import fill_in_files
+from schemas.config.secrets import secrets_of
 from schemas.config.source import Source, read_source
 
 
@@ -47,7 +49,7 @@ def read_config(path: Path | None = None, *, environ: Mapping[str, str] | None =
 
 
 def config_of(source: Source) -> Loaded:
-    """The config that a text makes. Raises ConfigError with everything that is wrong."""
+    """The config that a text makes. From here on the process redacts its secrets. Raises ConfigError with everything that is wrong."""
     document = _document(source)
     substituted = substitute(document, source.variables)
     folder = source.path.absolute().parent
@@ -62,6 +64,7 @@ def config_of(source: Source) -> Loaded:
     if problems or config is None:
         raise ConfigError(problems)
     findings = [*idle_filters(substituted.value, config.providers), *ended_secrets(substituted.value, datetime.now(UTC))]
+    redaction.learn(secrets_of(config))
     warnings = in_order(explainer.at(place, message) for place, message in findings)
     files = {secret: document.at(place) for secret, place in substituted.files.items()}
     return Loaded(_anchored(config, folder), source.path, substituted.unset, warnings, files)

@@ -14,6 +14,7 @@ from producers.writer import load_cursor
 from runtime.clock import ManualClock, SystemClock
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
+from schemas import redaction
 from schemas.cursor import Cursor
 from schemas.feed_status import FeedState, FeedStatus, is_status_key
 
@@ -48,7 +49,8 @@ async def until(condition, within=20.0):
 
 
 async def test_a_change_of_state_is_written_at_once_without_secrets_and_leaves_the_cursor_alone(cluster):
-    board = StatusBoard(cluster, lambda provider: 12.0, ["a-very-secret-key"])
+    board = StatusBoard(cluster, lambda provider: 12.0)
+    redaction.learn([redaction.Secret("a-very-secret-key")])
     report = FeedReport("tmdb", Feed(), ManualClock(MOMENT), board.changed)
     board.reports = [report]
     task = asyncio.create_task(board.run())
