@@ -29,10 +29,12 @@ _MAX_QUEUED_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Bounds:
-    """`queue`: deliveries that wait in memory. `concurrency`: attempts side by side."""
+    """`queue`: deliveries that wait in memory. `concurrency`: attempts side by side. `longest_pause`: seconds for which a Retry-After
+    stops all deliveries, whatever it asks for."""
 
     queue: int = 1000
     concurrency: int = 8
+    longest_pause: float = 36_000.0
     breaker: Limits = field(default_factory=Limits)
 
 
@@ -251,7 +253,7 @@ class Endpoint:
         self.seconds.observe(answer.ms / 1000)
         self.breaker.record(answer.meaning is Meaning.FAILED, now)
         if self._rate is not None and answer.retry_after is not None:
-            self._rate.pause(answer.retry_after)
+            self._rate.pause(min(answer.retry_after, self.bounds.longest_pause))
         for delivery in picked:
             self._on_answer(delivery, answer)
         for subject in {delivery.event.subject for delivery in picked if delivery.is_first}:

@@ -41,9 +41,10 @@ def sender_of(subscription: Subscription, config: Config, client: Client) -> Sen
 
 
 def bounds_of(subscription: Subscription, config: Config) -> Bounds:
-    breaker = Limits.of(config.delivery.breaker)
-    if subscription.slack is not None:
-        return Bounds(config.delivery.queue, concurrency=1, breaker=breaker)
-    webhook = subscription.webhook
-    assert webhook is not None
-    return Bounds(config.delivery.queue, webhook.concurrency, breaker)
+    webhook, delivery = subscription.webhook, config.delivery
+    return Bounds(
+        delivery.queue,
+        concurrency=1 if webhook is None else webhook.concurrency,
+        breaker=Limits.of(delivery.breaker),
+        longest_pause=delivery.retry_after_limit.total_seconds(),
+    )

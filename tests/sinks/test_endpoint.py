@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from runtime.clock import SystemClock
+import pytest
+
+from runtime.clock import ManualClock, SystemClock
 from runtime.pulse import Pulse
 from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning
@@ -162,6 +164,26 @@ async def test_a_paced_endpoint_counts_from_the_answer_since_the_call_may_have_a
     await until(lambda: len(sender.taken) == 2, 10)
     await endpoint.aclose()
     assert begun[1] >= answered[0] + 1.0
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(30.0, 30.0), (999_999_999.0, 36_000.0)])
+async def test_a_retry_after_stops_all_deliveries_of_a_paced_endpoint_for_ten_hours_at_most(asked: float, waited: float) -> None:
+    clock = ManualClock()
+    times: list[float] = []
+
+    class Limited(Taking):
+        async def send(self, events: Sequence[Event]) -> Answer:
+            times.append(clock.monotonic())
+            await super().send(events)
+            return Answer(Meaning.FAILED, 1.0, 429, retry_after=asked if len(times) == 1 else None)
+
+    sender = Limited()
+    endpoint = endpoint_to(sender, Bounds(concurrency=1), rate=RateLimit(1000, clock))
+    for number in range(2):
+        endpoint.offer(delivery(number, held="changes"))
+    await until(lambda: len(times) == 2, 2)
+    await endpoint.aclose()
+    assert times[1] - times[0] == pytest.approx(waited)
 
 
 async def test_what_waits_far_behind_is_kept_as_bytes_and_reads_the_same() -> None:
