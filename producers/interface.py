@@ -76,6 +76,9 @@ class Fetched:
     `partial`: something could not be had or read; what is missing then is taken to be as it was, not deleted.
     A field in another language than the first has it in its name (see `LANGUAGE_MARK`).
     `comparable` is False where the provider names the changes itself (TMDB): nothing is diffed or kept then.
+    `parser_version`: raise it when the same answer gives other fields, members or images than before. Between two versions only what
+    both know is compared, so an upgrade is not published as a change of every entity. `languages`: those that were asked for, the
+    primary one first; what is in a new one is likewise no change.
     """
 
     entity: Entity
@@ -86,6 +89,8 @@ class Fetched:
     primary_image: str | None = None
     partial: bool = False
     comparable: bool = True
+    parser_version: int = 1
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,29 @@ from typing import Any
 
 from producers.interface import LANGUAGE_MARK
 from producers.volatile import is_volatile, without
-from schemas.event import ENTITY_KEY, Action, Change
+from schemas.event import ENTITY_KEY, Action, Change, Image
+from streams.common_ground import comparable, same_primary_language
 from streams.snapshots import State
 
 IMAGES_KEY = "images"
 
+_DERIVED = frozenset({"url", "thumbnail_url"})
+"""Of an image: made from its path, by which it is told from others."""
 
-def differences(before: State, after: State, volatile: Collection[str] = ()) -> list[Change]:
+
+def differences(before: State, after: State, volatile: Collection[str] = ()) -> list[Change] | None:
     """Fields in alphabetical order, then members by key, then images: the same order on any machine and after any restart.
 
     `volatile` names what is not compared, at any depth. It is left out on both sides: the state before may be of a time when it was
-    compared."""
+    compared. None: the states are in different primary languages, and nothing of them can be compared.
+    """
+    if not same_primary_language(before, after):
+        return None
+    before, after = comparable(before, after)
     return [
         *_fields(before.fields, after.fields, volatile),
         *_members(before.members, after.members, volatile),
-        *_images(before, after, volatile),
+        *_images(before.images, after.images, volatile),
     ]
 
 
@@ -56,12 +64,13 @@ def _compared(old: Any, new: Any, volatile: Collection[str]) -> tuple[Any, Any]:
     return (old, new) if old == new else (without(old, volatile), without(new, volatile))
 
 
-def _images(before: State, after: State, volatile: Collection[str]) -> Iterator[Change]:
-    for path in sorted({*before.images, *after.images}):
-        old, new = before.images.get(path), after.images.get(path)
+def _images(before: Mapping[str, Image], after: Mapping[str, Image], volatile: Collection[str]) -> Iterator[Change]:
+    left_out = {*volatile, *_DERIVED}
+    for path in sorted({*before, *after}):
+        old, new = before.get(path), after.get(path)
         if old == new:
             continue
-        compared = [image and without(image.model_dump(mode="json"), volatile) for image in (old, new)]
+        compared = [image and without(image.model_dump(mode="json"), left_out) for image in (old, new)]
         if compared[0] != compared[1]:
             shown = new or old
             yield Change(

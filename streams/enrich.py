@@ -75,20 +75,22 @@ def _compared(
     if fetched.partial and before is not None:
         after = after.filled_from(before)
     first, *later = observed
-    changes = _changes(first, before, after, volatile)
+    differing = differences(before, after, volatile) if before is not None else None
+    changes = _changes(first, differing, after)
     events = [
-        assemble.read(provider, first, after, changes, baseline=before is None, partial=fetched.partial),
+        assemble.read(provider, first, after, changes, baseline=differing is None, partial=fetched.partial),
         *(assemble.read(provider, event, after, _own(event, after), partial=fetched.partial) for event in later),
     ]
     return Enriched(events, Write(first.subject.encode(), after.pack()))
 
 
-def _changes(first: ObservedEvent, before: State | None, after: State, volatile: Collection[str]) -> list[Change]:
-    """What differs, behind what the event itself brings: a resync is told even where nothing differs."""
+def _changes(first: ObservedEvent, differing: list[Change] | None, after: State) -> list[Change]:
+    """What differs, behind what the event itself brings: a resync is published even where nothing differs. `differing` is None where
+    there is no state to compare with."""
     own = _own(first, after)
-    if before is None:
+    if differing is None:
         return own or appearance(first.data.action, first.data.updated_fields, after)
-    return [*own, *differences(before, after, volatile)]
+    return [*own, *differing]
 
 
 def _own(event: ObservedEvent, state: State) -> list[Change]:

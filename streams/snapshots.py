@@ -19,7 +19,8 @@ _COMPRESSION = 1
 
 @dataclass(frozen=True)
 class State:
-    """What of a `Fetched` is compared, and what a deleted entity's last event needs. `partial`: a part of it could not be had."""
+    """What of a `Fetched` is compared, and what a deleted entity's last event needs. `partial`: a part of it could not be read.
+    `languages` is None in snapshots written before they were kept."""
 
     entity: Entity
     fetched_at: datetime
@@ -28,6 +29,8 @@ class State:
     images: Mapping[str, Image] = field(default_factory=dict)
     primary_image: str | None = None
     partial: bool = False
+    parser_version: int = 1
+    languages: tuple[str, ...] | None = ()
 
     @classmethod
     def of(cls, fetched: Fetched) -> State:
@@ -39,6 +42,8 @@ class State:
             fetched.images,
             fetched.primary_image,
             fetched.partial,
+            fetched.parser_version,
+            fetched.languages,
         )
 
     def filled_from(self, before: State) -> State:
@@ -69,6 +74,8 @@ class State:
             "images": {path: image.model_dump(mode="json") for path, image in self.images.items()},
             "primary_image": self.primary_image,
             "partial": self.partial,
+            "parser_version": self.parser_version,
+            "languages": self.languages,
         }
         return zlib.compress(orjson.dumps(document), _COMPRESSION)
 
@@ -83,4 +90,6 @@ class State:
             images={path: Image.model_validate(image) for path, image in value["images"].items()},
             primary_image=value["primary_image"],
             partial=value.get("partial", False),
+            parser_version=value.get("parser_version", 1),
+            languages=tuple(languages) if (languages := value.get("languages")) is not None else None,
         )

@@ -26,7 +26,8 @@ class PbsProvider:
             raise ValueError("providers.pbs needs both key and secret")
         clock = clock or SystemClock()
         auth = settings.key.get_secret_value(), settings.secret.get_secret_value()
-        self._client = PbsClient(ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, auth=auth))
+        http = ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, auth=auth)
+        self._client = PbsClient(http, settings.platforms)
         self._fetcher = Fetcher(self._client, clock, settings)
         self.feeds: tuple[Feed, ...] = (ChangelogFeed(self._client, settings, clock),)
 

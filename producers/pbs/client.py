@@ -60,10 +60,15 @@ class Denied:
 
 
 class PbsClient:
-    """One method a route. All raise ProviderUnavailable, CredentialsRejected and BadResponse as ProviderHttp does."""
+    """One method a route. All raise ProviderUnavailable, CredentialsRejected and BadResponse as ProviderHttp does.
 
-    def __init__(self, http: ProviderHttp) -> None:
+    `platforms`: those whose entities are asked for. Media Manager answers 403 for an entity that is not on all platforms unless one of
+    its own is named (README of tamw-wnet/PBS_Media_Manager_Client).
+    """
+
+    def __init__(self, http: ProviderHttp, platforms: Sequence[str] = ()) -> None:
         self._http = http
+        self._platforms = {"platform-slug": tuple(platforms)} if platforms else {}
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -83,7 +88,7 @@ class PbsClient:
 
     async def entity(self, path: str) -> Document | Denied:
         """The document at a path such as `assets/<cid>/`."""
-        answer = await self._http.get(path)
+        answer = await self._http.get(path, self._platforms)
         if answer.status in {403, 404, 410}:
             return Denied(answer.status == 403, answer.date)
         return _document(_checked(answer))

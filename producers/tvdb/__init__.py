@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from producers.interface import Feed, Fetched, Refused
 from producers.tvdb.client import TvdbClient, accept
-from producers.tvdb.document import image_at, pictured_paths
+from producers.tvdb.document import pictured
 from producers.tvdb.fetch import Fetcher
 from producers.tvdb.login import Login, Session
 from producers.tvdb.poll import UpdatedFeed
@@ -43,8 +43,8 @@ class TvdbProvider:
 
     def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
         """The picture that the change is of: a poster, an episode's still, an actor's portrait."""
-        named = pictured_paths(change.key, change.before, change.after)
-        return [images.get(path) or image_at(path, kind) for path, kind in named]
+        named = pictured(change.key, change.before, change.after)
+        return [] if named is None else [images.get(named.path) or named]
 
     async def aclose(self) -> None:
         await self._client.aclose()

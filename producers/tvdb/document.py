@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from producers.interface import Json
 from producers.tvdb.models import Picture, Record
 from schemas.event import Image
 
-ARTWORK = "https://artworks.thetvdb.com/banners/"
-"""Where the pictures are, those of API v2 also. A picture's path is its file name there."""
+ARTWORK_HOST = "https://artworks.thetvdb.com"
+_BANNERS = "banners/"
+"""Where the pictures are, those of API v2 also. A picture's path is its file name there; some answers put the folder before it."""
+_REFUSED_THUMBNAILS = "_cache/"
+"""Paths of thumbnails as v2 names them, which the host refuses (SickChill#5725). There is one beside the picture instead: its name
+with `_t`, as in all recorded artworks of v4."""
 
 _SERIES_LEFT_OUT = frozenset({"id", "language"})
 _EPISODE_LEFT_OUT = frozenset({"id", "seriesId", "language", "thumbAdded", "thumbAuthor"})
@@ -31,6 +36,11 @@ _PICTURE_FIELDS = {"poster": "poster", "fanart": "fanart", "banner": "series"}
 """The series' fields that name a picture, and the kind that it is of."""
 _MEMBER_PICTURES = {"episodes": ("filename", "episode"), "actors": ("image", "actor")}
 """The field of a member that names its picture, and the kind that it is of."""
+_MEMBER_SIZE = ("thumbWidth", "thumbHeight")
+"""The fields of an episode with the size of its picture, in pixels and as texts."""
+_SEASON_KINDS = frozenset({"season", "seasonwide"})
+
+_NO_LANGUAGES: Mapping[int, str] = MappingProxyType({})
 
 _RESOLUTION = re.compile(r"(\d{1,5})x(\d{1,5})")
 
@@ -48,12 +58,13 @@ def actor_fields(actor: Record) -> dict[str, Json]:
     return _plain(actor, _ACTOR_LEFT_OUT)
 
 
-def images_by_path(pictures: Iterable[Picture], series: Record) -> dict[str, Image]:
-    """All pictures by path, with the poster, fan art and banner that the series itself names, should no list have them."""
+def images_by_path(pictures: Iterable[Picture], series: Record, languages: Mapping[int, str] = _NO_LANGUAGES) -> dict[str, Image]:
+    """All pictures by path, with the poster, fan art and banner that the series itself names, should no list have them.
+    `languages`: abbreviations by id, for pictures that name only the id."""
     images: dict[str, Image] = {}
     # the same file is listed under several ids: which is read must not depend on the order in which they are served
     for picture in sorted(pictures, key=lambda picture: (len(picture.id), picture.id, picture.language or "")):
-        images.setdefault(picture.file_name, _image(picture))
+        images.setdefault(picture.file_name, _image(picture, languages))
     for name, kind in _PICTURE_FIELDS.items():
         path = series.text(name)
         if path is not None:
@@ -74,27 +85,34 @@ def primary_image(images: Mapping[str, Image], series: Record) -> str | None:
     return next(iter(images), None)
 
 
-def image_at(path: str, kind: str = "image") -> Image:
-    """The picture at a path, of which nothing else is known."""
-    return Image(kind=kind, url=_url(path), path=path)
+def image_at(path: str, kind: str = "image", size: tuple[int | None, int | None] = (None, None)) -> Image:
+    """The picture at a path, of which at most kind and size are known."""
+    width, height = size
+    return Image(kind=kind, url=_url(path), width=width, height=height, aspect_ratio=_aspect_ratio(width, height), path=path)
 
 
-def pictured_paths(key: str, before: Json, after: Json) -> list[tuple[str, str]]:
-    """The pictures that a change names, as path and kind: a picture itself, a field that names one, an episode's or actor's
-    picture when it came, went or was replaced."""
+def pictured(key: str, before: Json, after: Json) -> Image | None:
+    """The picture that a change names: a picture itself, a field that names one, an episode's or actor's picture when it came, went or
+    was replaced."""
     if key in _PICTURE_FIELDS:
         shown = after or before
-        return [(shown, _PICTURE_FIELDS[key])] if isinstance(shown, str) else []
+        return image_at(shown, _PICTURE_FIELDS[key]) if isinstance(shown, str) else None
     old, new = (value if isinstance(value, dict) else {} for value in (before, after))
     if key == "images":
         shown = new or old
-        return [(shown["path"], str(shown.get("kind", "image")))] if isinstance(shown.get("path"), str) else []
+        return image_at(shown["path"], str(shown.get("kind", "image"))) if isinstance(shown.get("path"), str) else None
     if key in _MEMBER_PICTURES:
         field, kind = _MEMBER_PICTURES[key]
         if old.get(field) != new.get(field):
-            shown = new.get(field) or old.get(field)
-            return [(shown, kind)] if isinstance(shown, str) else []
-    return []
+            member = new if new.get(field) else old
+            shown = member.get(field)
+            return image_at(shown, kind, _member_size(member)) if isinstance(shown, str) and shown else None
+    return None
+
+
+def _member_size(member: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    width, height = (str(member.get(name) or "") for name in _MEMBER_SIZE)
+    return size_of(f"{width}x{height}")
 
 
 def size_of(resolution: str) -> tuple[int | None, int | None]:
@@ -103,24 +121,41 @@ def size_of(resolution: str) -> tuple[int | None, int | None]:
     return (int(match[1]), int(match[2])) if match else (None, None)
 
 
-def _image(picture: Picture) -> Image:
+def _image(picture: Picture, languages: Mapping[int, str]) -> Image:
     width, height = size_of(picture.resolution)
+    is_of_season = picture.key_type in _SEASON_KINDS and picture.sub_key.isdecimal()
     return Image(
         kind=picture.key_type,
         url=_url(picture.file_name),
-        thumbnail_url=_url(picture.thumbnail) if picture.thumbnail else None,
+        thumbnail_url=_url(_thumbnail(picture)) if picture.thumbnail else None,
         width=width,
         height=height,
-        aspect_ratio=round(width / height, 3) if width and height else None,
-        language=picture.language,
+        aspect_ratio=_aspect_ratio(width, height),
+        language=picture.language or languages.get(picture.language_id),
         vote_average=picture.average,
         vote_count=picture.count,
         path=picture.file_name,
+        season=int(picture.sub_key) if is_of_season else None,
     )
 
 
+def _thumbnail(picture: Picture) -> str:
+    """The path of the thumbnail. Not called for a picture without one."""
+    assert picture.thumbnail is not None
+    if not picture.thumbnail.lstrip("/").removeprefix(_BANNERS).startswith(_REFUSED_THUMBNAILS):
+        return picture.thumbnail
+    name, dot, extension = picture.file_name.rpartition(".")
+    return f"{name}_t{dot}{extension}" if dot and "/" not in extension else f"{picture.file_name}_t"
+
+
 def _url(path: str) -> str:
-    return path if path.startswith(("http://", "https://")) else ARTWORK + path.lstrip("/")
+    if path.startswith(("http://", "https://")):
+        return path
+    return f"{ARTWORK_HOST}/{_BANNERS}{path.lstrip('/').removeprefix(_BANNERS)}"
+
+
+def _aspect_ratio(width: int | None, height: int | None) -> float | None:
+    return round(width / height, 3) if width and height else None
 
 
 def _plain(record: Record, left_out: frozenset[str]) -> dict[str, Json]:

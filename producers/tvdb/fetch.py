@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
 
@@ -19,6 +19,9 @@ from runtime.http import BadResponse
 from schemas.event import Entity
 
 log = logging.getLogger(__name__)
+
+PARSER_VERSION = 2
+"""2: an image's season, and its language by `languageId`. See `Fetched`."""
 
 SITE = "https://www.thetvdb.com/series/"
 _MOST_PAGES = 500
@@ -35,6 +38,7 @@ class _State:
     episodes: Records
     translated: Mapping[str, Records]
     actors: Records
+    languages: Mapping[int, str]
 
 
 class Fetcher:
@@ -48,6 +52,7 @@ class Fetcher:
         self._client = client
         self._volatile = frozenset(volatile)
         self._languages = tuple(dict.fromkeys(languages)) or ("en",)
+        self._languages_by_id: dict[int, str] = {}
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
         """None for what is no series: its feed names nothing else.
@@ -66,15 +71,24 @@ class Fetcher:
             pictures = [group.create_task(self._pictures(series_id, language)) for language in self._languages]
             episodes = [group.create_task(self._episodes(series_id, language)) for language in self._languages]
             actors = group.create_task(self._client.actors(series_id))
+        listed = [pictures_of for task in pictures for pictures_of in task.result()]
         state = _State(
             series=answer.series,
             translations={language: task.result() for language, task in zip(further, translations, strict=True)},
-            pictures=[listed for task in pictures for listed in task.result()],
+            pictures=listed,
+            languages=await self._language_names(listed),
             episodes=episodes[0].result(),
             translated={language: task.result() for language, task in zip(further, episodes[1:], strict=True)},
             actors=actors.result(),
         )
-        return _fetched(entity, state, answer.date, self._volatile)
+        return replace(_fetched(entity, state, answer.date, self._volatile), languages=self._languages)
+
+    async def _language_names(self, listed: Sequence[Pictures]) -> Mapping[int, str]:
+        """Abbreviations by id, asked for once, and only where a picture names its language by nothing else."""
+        unnamed = any(picture.language is None and picture.language_id for pictures in listed for picture in pictures.pictures)
+        if unnamed and not self._languages_by_id:
+            self._languages_by_id = {language.id: language.abbreviation for language in await self._client.languages()}
+        return self._languages_by_id
 
     async def _translation(self, series_id: str, language: str) -> Record:
         """The series in a further language; one without attributes where there is none."""
@@ -108,7 +122,7 @@ def _fetched(entity: Entity, state: _State, fetched_at: datetime, volatile: Coll
     name = next((text for record in (series, *state.translations.values()) if (text := record.text("seriesName"))), None)
     slug = series.text("slug")
     external_ids = {key: text for key in ("imdbId", "zap2itId") if (text := series.text(key))}
-    images = images_by_path((picture for listed in state.pictures for picture in listed.pictures), series)
+    images = images_by_path((picture for listed in state.pictures for picture in listed.pictures), series, state.languages)
     broken = [*state.episodes.broken, *state.actors.broken, *(item for listed in state.pictures for item in listed.broken)]
     members = {"episodes": _episodes(state), "actors": {actor.id: actor_fields(actor) for actor in state.actors.records}}
     for item in broken:
@@ -128,6 +142,7 @@ def _fetched(entity: Entity, state: _State, fetched_at: datetime, volatile: Coll
         images=images,
         primary_image=primary_image(images, series),
         partial=bool(broken),
+        parser_version=PARSER_VERSION,
     )
 
 

@@ -83,7 +83,9 @@ class Updates:
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of a series. `file_name` and `thumbnail` are paths on the artwork server, `resolution` is `1920x1080` or empty."""
+    """One image of a series. `file_name` and `thumbnail` are paths on the artwork server, `resolution` is `1920x1080` or empty.
+    `sub_key` is the season's number for the kinds `season` and `seasonwide`. `language_id`: an id of /languages, 0 for none; the
+    reference has only that, while the API gives the abbreviation beside it."""
 
     id: str
     key_type: str
@@ -92,6 +94,7 @@ class Picture:
     thumbnail: str | None
     resolution: str
     language: str | None
+    language_id: int
     average: float | None
     count: int | None
 

@@ -206,6 +206,7 @@ def _picture(item: Any) -> Picture:
         thumbnail=item.get("thumbnail") if isinstance(item.get("thumbnail"), str) else None,
         resolution=str(item.get("resolution") or ""),
         language=item.get("language") if isinstance(item.get("language"), str) and item["language"] else None,
+        language_id=_count(item.get("languageId")),
         average=float(average) if isinstance(average, int | float) else None,
         count=int(count) if isinstance(count, int | float) else None,
     )

@@ -128,7 +128,12 @@ class Tmdb(Provider):
         return None
 
 
+PBS_PLATFORMS = ("allplatforms", "partnerplayer", "bento", "pbsorg", "videoportal")
+
+
 class Pbs(Provider):
+    """`platforms`: an entity that is not on all platforms looks forbidden unless one of its own is named with the request."""
+
     credentials: ClassVar = ("key", "secret")
     other_types: ClassVar = {"show": "series"}
     other_keys: ClassVar = {**_FOR_IMAGES, "link": "links", "availability": "availabilities"}
@@ -145,6 +150,7 @@ class Pbs(Provider):
     dedupe_window: Period = _hours(48)
     parents_kept: Period = _hours(1)
     types: TypeNames = "all"
+    platforms: Annotated[list[str], Many] = Field(default=[*PBS_PLATFORMS])
     volatile: FieldNames = Field(default=["updated_at"])
     rate: Number = Field(default=10, gt=0)
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import orjson
 
 from schemas.event import Entity
 from streams.snapshots import State
@@ -16,6 +20,18 @@ def state(title: str) -> State:
 
 def test_a_state_survives_being_packed():
     assert State.unpack(state("Nature").pack()) == state("Nature")
+
+
+def test_a_state_is_packed_with_its_parser_and_languages():
+    packed = replace(state("Nature"), parser_version=3, languages=("en", "de"))
+    assert State.unpack(packed.pack()) == packed
+
+
+def test_a_state_from_before_parser_and_languages_were_kept_is_read():
+    document = orjson.loads(zlib.decompress(state("Nature").pack()))
+    del document["parser_version"], document["languages"]
+    old = State.unpack(zlib.compress(orjson.dumps(document)))
+    assert (old.parser_version, old.languages) == (1, None)
 
 
 def test_what_a_partial_state_lacks_is_taken_from_the_one_before():

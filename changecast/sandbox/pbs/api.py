@@ -15,12 +15,13 @@ from aiohttp import web
 
 from changecast.sandbox.api import ApiContext, base_url, json_response, whole_number
 from changecast.sandbox.edit import JsonObject
-from changecast.sandbox.pbs.catalogue import PLURALS, Entry, PbsCatalogue
+from changecast.sandbox.pbs.catalogue import PLURALS, Entity, Entry, PbsCatalogue
 from changecast.sandbox.pbs.documents import document, entry_document
 
 PREFIX = "/pbs/api/v1"
 PAGE_SIZE = 25
 LARGEST_PAGE = 50
+CLIPS_PLATFORM = "partnerplayer"
 
 
 class PbsApi:
@@ -65,12 +66,17 @@ class PbsApi:
             entity = self._catalogue.find(request.match_info["id"])
             if entity is None or entity.type != kind:
                 return _not_found()
-            if not self._catalogue.readable(entity):
+            if not (self._catalogue.readable(entity) and self._on_platform(entity, request.query.getall("platform-slug", []))):
                 detail = "You do not have permission to perform this action."
                 return json_response({"detail": detail}, 403)
             return json_response(document(self._catalogue, entity, base_url(request) + PREFIX))
 
         return handler
+
+    def _on_platform(self, entity: Entity, named: list[str]) -> bool:
+        """Whether the entity is on all platforms, or on one of those that the request names."""
+        elsewhere = self._context.quirks.pbs_platforms and entity.attributes.get("object_type") == "clip"
+        return not elsewhere or CLIPS_PLATFORM in named
 
     async def _changelog(self, request: web.Request) -> web.Response:
         query = request.query

@@ -126,7 +126,13 @@ class TmdbApi:
             entity = self._catalogue.find(kind, int(request.match_info["id"]))
             if entity is None:
                 raise TmdbError(34)
-            return json_response({"changes": grouped(change for change in entity.changes if start <= change[0] < end)})
+            groups = grouped(change for change in entity.changes if start <= change[0] < end)
+            if self._context.quirks.tmdb_open_words:
+                groups = [{**group, "items": [_in_open_words(item) for item in group["items"]]} for group in groups]
+            response = json_response({"changes": groups})
+            if self._context.quirks.tmdb_bad_texts and isinstance(response.body, bytes):
+                response.body = response.body.replace(b'"value":"', b'"value":"\\ud83d', 1)
+            return response
 
         return handler
 
@@ -188,6 +194,15 @@ _ENTITY_PATHS = (
     (_SEASON_PATH, "series"),
     (f"{_SEASON_PATH}/episode/{{episode:\\d+}}", "series"),
 )
+
+
+_OPEN_WORDS = {"deleted": "destroyed", "updated": "revised"}
+
+
+def _in_open_words(item: dict[str, Any]) -> dict[str, Any]:
+    """An item with words that are in no reference page."""
+    languages: dict[str, Any] = {name: item[name] or "xx" for name in ("iso_639_1", "iso_3166_1") if name in item}
+    return {**item, **languages, "action": _OPEN_WORDS.get(item["action"], item["action"])}
 
 
 @contextmanager

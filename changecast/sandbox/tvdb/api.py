@@ -214,7 +214,7 @@ class TvdbApi:
         series, language = self._asked(request)
         query = {key: value for key, value in request.query.items() if key in _IMAGE_KEYS}
         found = [
-            documents.image_document(series, image)
+            documents.image_document(series, image, old=self._context.quirks.tvdb_old_pictures)
             for image in documents.images_in(series, language)
             if all(image[key] == value for key, value in query.items())
         ]

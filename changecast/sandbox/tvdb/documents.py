@@ -78,8 +78,10 @@ def episode_summary(series: Series) -> JsonObject:
     }
 
 
-def image_document(series: Series, image: JsonObject) -> JsonObject:
-    return {**image, "seriesLastUpdated": series.last_updated}
+def image_document(series: Series, image: JsonObject, *, old: bool = False) -> JsonObject:
+    """`old`: as the API's early pictures are, without the language's abbreviation and with a thumbnail that is not served."""
+    document = {**image, "seriesLastUpdated": series.last_updated}
+    return {**document, "language": None, "thumbnail": f"_cache/{image['fileName']}"} if old else document
 
 
 def images_in(series: Series, language: str) -> list[JsonObject]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from changecast.sandbox.edit import JsonObject
-from changecast.sandbox.tvdb.catalogue import Series, TvdbCatalogue
+from changecast.sandbox.tvdb.catalogue import LANGUAGES, Series, TvdbCatalogue
 from changecast.sandbox.tvdb.names import SERIES, Sample
 
 SCRUBS = 76156
@@ -18,6 +18,8 @@ RESOLUTIONS = {
     "seasonwide": "758x140",
     "series": "758x140",
 }
+
+_LANGUAGE_IDS = {abbreviation: number for number, abbreviation, *_ in LANGUAGES}
 
 _FOLDERS = {
     "fanart": "fanart/original",
@@ -121,7 +123,7 @@ def image(image_id: int, kind: str, sub_key: str, name: str, language: str = "en
         "keyType": kind,
         "subKey": sub_key,
         "fileName": f"{path}.jpg",
-        "languageId": 0,
+        "languageId": _LANGUAGE_IDS.get(language, 0),
         "language": language,
         "resolution": RESOLUTIONS[kind],
         "ratingsInfo": {"average": 0, "count": 0},

@@ -78,7 +78,7 @@ async def library() -> AsyncIterator[Library]:
         return await served.answer(request)
 
     async with answering(answer) as server:
-        settings = Pbs(key="k", secret="s", base_url=f"{server.url}/api/v1")
+        settings = Pbs(key="k", secret="s", base_url=f"{server.url}/api/v1", platforms=[])
         provider = PbsProvider(settings, RateLimit(1000, clock), clock)
         served = Library(provider, clock, server)
         try:

@@ -22,7 +22,7 @@ from runtime.http import CredentialsRejected, ProviderUnavailable
 from runtime.rate import RateLimit
 from schemas.config import Pbs
 from schemas.cursor import Cursor
-from schemas.event import ObservedEvent
+from schemas.event import Entity, ObservedEvent
 
 NOON = datetime(2025, 9, 3, 12, tzinfo=UTC)
 
@@ -33,9 +33,9 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-def settings(sandbox: Sandbox, timeout: str = "5s") -> Pbs:
+def settings(sandbox: Sandbox, timeout: str = "5s", **more: Any) -> Pbs:
     keys = sandbox.credentials
-    return Pbs(key=keys.pbs_key, secret=keys.pbs_secret, base_url=f"{sandbox.url}/pbs/api/v1", timeout=timeout)
+    return Pbs(key=keys.pbs_key, secret=keys.pbs_secret, base_url=f"{sandbox.url}/pbs/api/v1", timeout=timeout, **more)
 
 
 @pytest.fixture
@@ -83,6 +83,22 @@ async def test_the_feed_names_what_the_key_may_not_read(sandbox: Sandbox, pbs: P
     answers = [await pbs.fetch(event.data.entity) for event in events if event.data.entity.type == "asset"]
     assert answers
     assert all(isinstance(answer, Refused) and answer.forbidden for answer in answers)
+
+
+@pytest.mark.parametrize(("platforms", "readable"), [(None, True), (["partnerplayer"], True), (["bento"], False), ([], False)])
+async def test_what_is_on_one_platform_is_read_by_naming_it(
+    sandbox: Sandbox, platforms: list[str] | None, readable: bool
+) -> None:
+    sandbox.quirks.pbs_platforms = True
+    catalogue: Any = sandbox.catalogue.of("pbs")
+    clip = next(asset for asset in catalogue.of_type("asset") if asset.attributes["object_type"] == "clip")
+    named = {} if platforms is None else {"platforms": platforms}
+    provider = PbsProvider(settings(sandbox, **named), RateLimit(1000))
+    try:
+        answer = await provider.fetch(Entity(type="asset", native_type="asset", id=clip.id))
+    finally:
+        await provider.aclose()
+    assert isinstance(answer, Fetched if readable else Refused)
 
 
 async def test_a_deleted_entity_is_gone(sandbox: Sandbox, pbs: PbsProvider) -> None:

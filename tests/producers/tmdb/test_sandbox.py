@@ -22,7 +22,7 @@ from runtime.http import ProviderError
 from runtime.rate import RateLimit
 from schemas.config.models import Tmdb, TmdbWatch
 from schemas.cursor import Cursor
-from schemas.event import ObservedEvent
+from schemas.event import Action, ObservedEvent
 
 NOON = datetime(2025, 1, 21, 12, tzinfo=UTC)
 FEEDS = {"movie": ("movie",), "tv": ("series", "season", "episode"), "person": ("person",)}
@@ -107,6 +107,29 @@ async def test_every_edit_of_a_minute_is_told_once_and_nothing_else() -> None:
         await worker.poll()
         assert set(worker.events) == recorded(worker, NOON - timedelta(hours=24))
         assert worker.dead == []
+
+
+async def test_words_that_are_in_no_reference_page_are_told_in_the_shared_ones() -> None:
+    async with watching(Quirks(tmdb_open_words=True)) as worker:
+        for _ in range(200):
+            worker.sandbox.catalogue.edit("tmdb")
+        await worker.poll()
+        assert set(worker.events) == recorded(worker, NOON - timedelta(hours=24))
+        assert worker.dead == []
+        changes = [change for event in worker.events.values() for change in event.data.changes]
+        words = {(change.native_action, change.action) for change in changes}
+        assert {("destroyed", Action.DELETED), ("revised", Action.UPDATED)} < words
+        assert not {"xx", "XX"} & {code for change in changes for code in (change.language, change.country)}
+
+
+async def test_a_text_that_can_not_be_decoded_spoils_no_neighbour() -> None:
+    async with watching(Quirks(tmdb_bad_texts=True)) as worker:
+        for _ in range(60):
+            worker.sandbox.catalogue.edit("tmdb")
+        await worker.poll()
+        assert set(worker.events) == recorded(worker, NOON - timedelta(hours=24))
+        assert worker.dead == []
+        assert any("\ufffd" in str(change.after) for event in worker.events.values() for change in event.data.changes)
 
 
 async def test_the_events_of_an_entity_come_in_the_order_of_its_edits() -> None:

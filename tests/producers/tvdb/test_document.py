@@ -10,7 +10,7 @@ from producers.tvdb.document import (
     actor_fields,
     episode_fields,
     images_by_path,
-    pictured_paths,
+    pictured,
     primary_image,
     series_fields,
     size_of,
@@ -107,6 +107,66 @@ def test_an_image_may_say_little_more_than_its_file(sparse: dict[str, Any]) -> N
     assert "posters/501-4.jpg" in images_by_path(pictures(picture(4, **sparse)), record(SERIES))
 
 
+@pytest.mark.parametrize("thumbnail", ["_cache/posters/501-4.jpg", "/banners/_cache/posters/501-4.jpg"])
+def test_a_thumbnail_that_the_host_refuses_is_the_one_beside_the_picture(thumbnail: str) -> None:
+    image = images_by_path(pictures(picture(4, thumbnail=thumbnail)), record(SERIES))["posters/501-4.jpg"]
+    assert image.thumbnail_url == "https://artworks.thetvdb.com/banners/posters/501-4_t.jpg"
+
+
+@pytest.mark.parametrize(
+    "file_name", ["posters/501-4.jpg", "/posters/501-4.jpg", "banners/posters/501-4.jpg", "/banners/posters/501-4.jpg"]
+)
+def test_the_folder_stands_once_in_an_address(file_name: str) -> None:
+    [image] = [
+        one for one in images_by_path(pictures(picture(4, fileName=file_name)), record(SERIES)).values() if one.path == file_name
+    ]
+    assert image.url == "https://artworks.thetvdb.com/banners/posters/501-4.jpg"
+
+
+def test_a_season_poster_has_its_season_and_other_kinds_have_none() -> None:
+    images = images_by_path(
+        pictures(
+            picture(4, "season", subKey="2"),
+            picture(5, "seasonwide", subKey="0"),
+            picture(6, "season", subKey="specials"),
+            picture(7, "fanart", subKey="2"),
+        ),
+        record(SERIES),
+    )
+    assert [
+        images[f"{path}.jpg"].season for path in ("season/501-4", "seasonwide/501-5", "season/501-6", "fanart/original/501-7")
+    ] == [
+        2,
+        0,
+        None,
+        None,
+    ]
+
+
+def test_a_language_by_its_id_serves_where_none_is_named() -> None:
+    images = images_by_path(
+        pictures(picture(4, language=None, languageId=14), picture(5, languageId=14), picture(6, language=None, languageId=0)),
+        record(SERIES),
+        {14: "de"},
+    )
+    assert [images[f"posters/501-{number}.jpg"].language for number in (4, 5, 6)] == ["de", "en", None]
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        ({"thumbWidth": "640", "thumbHeight": "360"}, (640, 360, 1.778)),
+        ({"thumbWidth": 640, "thumbHeight": 360}, (640, 360, 1.778)),
+        ({"thumbWidth": "", "thumbHeight": None}, (None, None, None)),
+        ({}, (None, None, None)),
+    ],
+)
+def test_an_episodes_picture_has_the_size_that_the_episode_names(size: dict[str, Any], wanted: tuple[Any, ...]) -> None:
+    image = pictured("episodes", None, {"filename": "e/1.jpg", **size})
+    assert image is not None
+    assert (image.width, image.height, image.aspect_ratio) == wanted
+
+
 def test_a_file_listed_twice_is_one_image_and_the_same_in_any_order() -> None:
     twice = [picture(9, fileName="a.jpg", resolution="1x1"), picture(10, fileName="a.jpg", resolution="2x2")]
     one, other = (images_by_path(pictures(*order), record(SERIES)) for order in (twice, twice[::-1]))
@@ -154,4 +214,5 @@ def test_without_one_it_is_the_best_poster() -> None:
     ],
 )
 def test_the_pictures_that_a_change_names(key: str, before: Any, after: Any, named: list[tuple[str, str]]) -> None:
-    assert pictured_paths(key, before, after) == named
+    image = pictured(key, before, after)
+    assert ([] if image is None else [(image.path, image.kind)]) == named

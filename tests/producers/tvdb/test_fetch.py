@@ -240,3 +240,15 @@ async def test_each_kind_of_edit_in_the_sandbox_shows_in_what_is_compared() -> N
                 before = after
         finally:
             await tvdb.aclose()
+
+
+async def test_a_picture_that_names_its_language_by_an_id_is_looked_up_once() -> None:
+    async with serving() as (served, tvdb):
+        served.answers["/series/501/images/query?keyType=poster"] = {
+            "data": [picture(2, language=None, languageId=14), picture(3)]
+        }
+        served.answers["/languages"] = {"data": [{"id": 14, "abbreviation": "de", "name": "Deutsch", "englishName": "German"}]}
+        for _ in range(2):
+            answer = await fetched(tvdb)
+            assert [answer.images[f"posters/501-{number}.jpg"].language for number in (2, 3)] == ["de", "en"]
+        assert served.server.count("GET /languages") == 1

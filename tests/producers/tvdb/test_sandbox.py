@@ -135,3 +135,13 @@ async def test_a_provider_that_stays_away_may_work_later(sandbox: Sandbox, tvdb:
     sandbox.faults.add(Fault("GET /tvdb/series/*/actors", times=None, status=500))
     with pytest.raises(ProviderUnavailable):
         await tvdb.fetch(SCRUBS)
+
+
+async def test_old_pictures_have_their_language_and_thumbnails_that_are_served(sandbox: Sandbox, tvdb: TvdbProvider) -> None:
+    before = await tvdb.fetch(SCRUBS)
+    sandbox.quirks.tvdb_old_pictures = True
+    after = await tvdb.fetch(SCRUBS)
+    assert isinstance(before, Fetched)
+    assert isinstance(after, Fetched)
+    assert after.images == before.images
+    assert any(image.language == "en" and image.thumbnail_url for image in after.images.values())
