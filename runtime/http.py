@@ -6,11 +6,10 @@ httpx over aiohttp's connections: the same client that httpx users know, at seve
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
 from typing import Any, Self
@@ -24,6 +23,7 @@ from runtime import lenient_json
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.dns import Resolver
+from runtime.http_dates import http_date, retry_after
 from runtime.rate import RateLimit
 from schemas.config import Provider
 
@@ -200,12 +200,12 @@ class ProviderHttp:
             said = str(error) or "connection lost"
             raise ProviderUnavailable(f"{named}: {said[:_EXCERPT]}") from error
         if answer.status in _RETRYABLE or answer.status >= 500:
-            retry_after = parse_retry_after(answer.headers.get("retry-after"), answer.date)
-            if retry_after is not None:
-                self.rate.pause(retry_after)
+            wait = _asked_wait(answer)
+            if wait is not None:
+                self.rate.pause(wait)
             elif answer.status == 429:
                 self.rate.pause(_UNSAID_PAUSE_S)
-            raise ProviderUnavailable(f"{named}: status {answer.status}: {answer.excerpt()}", retry_after)
+            raise ProviderUnavailable(f"{named}: status {answer.status}: {answer.excerpt()}", wait)
         if answer.status == 401:
             raise CredentialsRejected(f"{named}: status 401: {answer.excerpt()}")
         if 300 <= answer.status < 400:
@@ -243,10 +243,13 @@ class ProviderHttp:
             return Answer(response.status_code, response.headers, bytes(body), self._date(response.headers), named)
 
     def _date(self, headers: httpx.Headers) -> datetime:
-        try:
-            return email.utils.parsedate_to_datetime(headers["date"]).astimezone(UTC)
-        except (KeyError, ValueError):
-            return self._clock.now()
+        return http_date(headers.get("date")) or self._clock.now()
+
+
+def _asked_wait(answer: Answer) -> float | None:
+    """Seconds that a Retry-After asks for, as far as it is obeyed."""
+    wait = retry_after(answer.headers.get("retry-after"), answer.date)
+    return None if wait is None else min(wait, _MAX_RETRY_AFTER_S)
 
 
 def _session(resolver: Resolver) -> aiohttp.ClientSession:
@@ -271,19 +274,3 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError(str(error)) from error
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); None where it is absent or neither."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (email.utils.parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds()
-        except ValueError:
-            return None
-    if not seconds < float("inf"):
-        return None
-    return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S)

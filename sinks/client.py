@@ -15,11 +15,12 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from runtime.dns import Resolver
+from runtime.http_dates import retry_after
 from schemas.config import Delivery
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.guard import AddressRefused, Network, guarded_socket
-from sinks.retry import RETRY_AFTER_STATUSES, parse_retry_after
+from sinks.retry import RETRY_AFTER_STATUSES
 
 _KEEPALIVE_S = 30.0
 _DNS_CACHE_S = 10
@@ -62,7 +63,7 @@ class Reply(NamedTuple):
     def retry_after(self) -> float | None:
         if self.status not in RETRY_AFTER_STATUSES or self.headers is None:
             return None
-        return parse_retry_after(self.headers.get("Retry-After"), datetime.now(UTC))
+        return retry_after(self.headers.get("Retry-After"), datetime.now(UTC))
 
 
 class Client:

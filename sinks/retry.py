@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from schemas.config import Delivery
 
@@ -42,19 +40,3 @@ class RetryPolicy:
         step = self.schedule[attempts - 1]
         planned = step * (1 + self.jitter * chance)
         return max(planned, min(retry_after, self.retry_after_limit)) if retry_after is not None else planned
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); None where it is absent or neither."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - now) / timedelta(seconds=1), 0.0)

@@ -30,6 +30,7 @@ from producers.tvdb.models import (
     Updates,
 )
 from runtime.http import Answer, BadResponse, CredentialsRejected, Params, ProviderHttp
+from runtime.http_dates import http_date
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class TvdbClient:
         if (missing := _missing(answer)) is not None:
             return missing
         _good(answer)
-        return SeriesHead(parse.http_date(answer.headers.get("last-modified")), answer.date)
+        return SeriesHead(http_date(answer.headers.get("last-modified")), answer.date)
 
     async def series_filter(self, series_id: str, keys: Sequence[str], language: str) -> Mapping[str, Any]:
         """Some of a series' attributes by their names. Empty for a series that isn't there."""

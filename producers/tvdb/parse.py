@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -153,15 +151,6 @@ def summary_of(document: Any) -> EpisodesSummary:
         dvd_episodes=_count(data.get("dvdEpisodes")),
         dvd_seasons=_texts(data.get("dvdSeasons")),
     )
-
-
-def http_date(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return email.utils.parsedate_to_datetime(text).astimezone(UTC)
-    except ValueError:
-        return None
 
 
 def _each(items: Iterable[Any], read: Callable[[Any], T]) -> tuple[tuple[T, ...], tuple[BrokenItem, ...]]:

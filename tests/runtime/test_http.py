@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from runtime.clock import ManualClock
-from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable, parse_retry_after
+from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable
 from tests.producers.answering import json_answer
 from tests.runtime.serving import NOW, always, client, in_turn, raw, served
 
@@ -166,20 +164,17 @@ async def test_every_attempt_is_paid_for_out_of_the_budget() -> None:
         assert http.rate.spent == 4
 
 
-def test_retry_after_is_seconds_or_a_date() -> None:
-    assert parse_retry_after("120", NOW) == 120
-    assert parse_retry_after("Tue, 21 Jan 2025 12:02:00 GMT", NOW) == 120
-    assert parse_retry_after("Tue, 21 Jan 2025 11:00:00 GMT", NOW) == 0
-    assert parse_retry_after("soon", NOW) is None
-    assert parse_retry_after("nan", NOW) is None
-    assert parse_retry_after(None, NOW) is None
-
-
-def test_a_retry_after_of_a_year_is_an_hour() -> None:
-    assert parse_retry_after("31536000", NOW) == 3600
-
-
-@given(st.text(max_size=40))
-def test_any_retry_after_is_none_or_within_an_hour(value: str) -> None:
-    seconds = parse_retry_after(value, NOW)
-    assert seconds is None or 0 <= seconds <= timedelta(hours=1).total_seconds()
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [
+        ({"Retry-After": "Tue, 21 Jan 2025 12:00:20", "Date": "Tue, 21 Jan 2025 12:00:00"}, 20),
+        ({"Retry-After": "Tue, 21 Jan 2025 12:00:20 GMT", "Date": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"}, 20),
+        ({"Retry-After": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"}, None),
+        ({"Retry-After": "31536000"}, 3600),
+    ],
+)
+async def test_an_absurd_date_is_ignored_and_a_long_wait_limited(asked: dict[str, str], waited: float | None) -> None:
+    async with served(always({}, 503, **asked), attempts=1) as (http, _):
+        with pytest.raises(ProviderUnavailable) as problem:
+            await http.get("x")
+        assert problem.value.retry_after == waited

@@ -13,6 +13,8 @@ from aiohttp import web
 from schemas.config import Delivery
 from sinks.answer import Meaning
 from sinks.client import Client, Reply, plain_answer
+from sinks.retry import RetryPolicy
+from sinks.verdict import judge
 from tests.sinks.worlds import Call, receiving
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
@@ -180,3 +182,10 @@ async def test_connections_are_used_again() -> None:
 def test_retry_after_counts_on_429_and_503(status: int, seconds: float | None) -> None:
     reply = Reply(1.0, status, {"Retry-After": "30"})
     assert plain_answer(reply).retry_after == seconds
+
+
+@pytest.mark.parametrize("absurd", ["Fri, 31 Dec 99999999999999999999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -0500", "soon"])
+def test_an_absurd_retry_after_leaves_the_delivery_to_its_schedule(absurd: str) -> None:
+    answer = plain_answer(Reply(1.0, 429, {"Retry-After": absurd}))
+    assert answer.retry_after is None
+    assert judge(answer, 1, RetryPolicy((7.0,)), 0.0).wait == 7.0

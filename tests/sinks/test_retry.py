@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +8,10 @@ from schemas.config import Delivery
 from schemas.delivery import Outcome
 from sinks.answer import Answer, Meaning
 from sinks.parcel import Parcel, UnreadableParcel, read_parcel
-from sinks.retry import RetryPolicy, parse_retry_after
+from sinks.retry import RetryPolicy
 from sinks.topics import DELAYS
 from sinks.verdict import judge
 
-NOON = datetime(2025, 1, 21, 12, tzinfo=UTC)
 chances = st.floats(0, 1)
 
 
@@ -44,23 +41,6 @@ def test_a_wait_is_never_shorter_than_planned_nor_than_asked_for_up_to_the_limit
     assert wait >= step
     assert wait >= min(after or 0, 36000)
     assert wait <= max(step * 1.1, min(after or 0, 36000)) * 1.000001
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("120", 120.0),
-        (" 7 ", 7.0),
-        ("Tue, 21 Jan 2025 12:01:30 GMT", 90.0),
-        ("Tue, 21 Jan 2025 11:00:00 GMT", 0.0),
-        ("soon", None),
-        ("-5", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(header, NOON) == seconds
 
 
 def test_what_each_answer_means() -> None:
