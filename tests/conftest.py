@@ -1,33 +1,70 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and what every run does: which Kafka it uses, in which order tests begin, what a failure shows."""
 
 from __future__ import annotations
 
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from schemas import redaction
-from tests.broker import SERVERS_VARIABLE, running_broker
+from tests import evidence
+from tests.broker import EMBEDDED, NONE, SERVERS_VARIABLE, RunKafka, running_broker
 
 _APART = 20
-_broker = ExitStack()
+_KAFKA = pytest.StashKey[RunKafka]()
+_started = ExitStack()
 
 # what a property test proves does not depend on how busy the machine is
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kafka",
+        default=os.environ.get(SERVERS_VARIABLE) or EMBEDDED,
+        metavar="embedded|docker|none|HOST:PORT",
+        help=f"The Kafka of the run; none: leave out the tests that need one. Default: ${SERVERS_VARIABLE}, else embedded.",
+    )
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Tests in several processes (-n) share one broker: the process that hands them out starts it, and tells them where it is."""
-    if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
-        os.environ[SERVERS_VARIABLE] = _broker.enter_context(running_broker(lambda text: print(text, flush=True)))
+    """With -n, the controller starts one broker for all of its processes."""
+    if hasattr(session.config, "workerinput"):
+        session.config.stash[_KAFKA] = RunKafka(**session.config.workerinput["kafka"])
+    elif getattr(session.config.option, "numprocesses", None) and session.config.option.kafka != NONE:
+        kafka = session.config.stash[_KAFKA] = _started.enter_context(running_broker(session.config.option.kafka))
+        print(f"Kafka of this run: {kafka}", flush=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    kafka = node.config.stash.get(_KAFKA, RunKafka("", NONE))
+    node.workerinput["kafka"] = vars(kafka)
+
+
+def pytest_sessionfinish() -> None:
+    _started.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "bootstrap_servers" in getattr(item, "fixturenames", ()):
+            item.add_marker("kafka")
+    if config.option.kafka == NONE:
+        left_out = [item for item in items if item.get_closest_marker("kafka")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("kafka")]
+    _spread_long_ones(items)
+
+
+def _spread_long_ones(items: list[pytest.Item]) -> None:
     """The long ones begin early, and apart from each other: at the end of a run everything would wait for them."""
     long = [item for item in items if item.get_closest_marker("long") or item.get_closest_marker("timeout")]
     if len(items) > _APART * len(long):
@@ -37,8 +74,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = others
 
 
-def pytest_sessionfinish() -> None:
-    _broker.close()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    evidence.forget()
+    kafka = item.config.stash.get(_KAFKA, None)
+    if kafka is not None and item.get_closest_marker("kafka") and (trouble := kafka.trouble()):
+        pytest.fail(f"The Kafka of this run is gone: {kafka} ({trouble})", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """A failure shows the logs of the processes that took part, and the state of the run's Kafka where the test uses it."""
+    report: pytest.TestReport = yield
+    if report.failed:
+        report.sections += evidence.sections(getattr(item, "funcargs", {}).get("tmp_path"))
+        kafka = item.config.stash.get(_KAFKA, None)
+        if kafka is not None and item.get_closest_marker("kafka"):
+            report.sections.append(("Kafka of this run", kafka.report()))
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -51,15 +104,23 @@ def _own_secrets() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def bootstrap_servers(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a real Kafka, one for the whole run. Use it with `topic_prefix`."""
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-
-    def say(text: str) -> None:
-        with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+    config = request.config
+    if _KAFKA in config.stash:
+        yield config.stash[_KAFKA].servers
+        return
+    with running_broker(config.option.kafka) as kafka:
+        config.stash[_KAFKA] = kafka
+        with _uncaptured(config) as terminal:
             terminal.ensure_newline()
-            terminal.write_line(text)
+            terminal.write_line(f"Kafka of this run: {kafka}")
+        yield kafka.servers
+        del config.stash[_KAFKA]
 
-    with running_broker(say) as servers:
-        yield servers
+
+@contextmanager
+def _uncaptured(config: pytest.Config) -> Iterator[Any]:
+    with config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        yield config.pluginmanager.get_plugin("terminalreporter")
 
 
 @pytest.fixture

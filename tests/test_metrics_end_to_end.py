@@ -20,7 +20,8 @@ from schemas import dead
 from schemas.config import Config, load_config, secrets_of
 from schemas.event import ChangeEvent
 from sinks.topics import retry_topics
-from tests.producers.worlds import PROVIDERS, changecast, until
+from tests.eventually import until
+from tests.producers.worlds import PROVIDERS, changecast
 from tests.scraping import Scraped, address, free_port, health, scrape
 from tests.sinks.worlds import SECRET, receiving
 

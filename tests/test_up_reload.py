@@ -22,8 +22,8 @@ from aiohttp import web
 
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from tests.eventually import eventually
-from tests.producers.worlds import Process, changecast, until
+from tests.eventually import eventually, until
+from tests.producers.worlds import Process, changecast
 
 SECRET = "whsec_" + "Y2hhbmdlY2FzdC1yZWxvYWQtdXAtdGVzdC1rZXktMDE="
 STARTED = "Ctrl-C stops everything"
@@ -89,6 +89,7 @@ def others(parts: Mapping[str, int], up: Process, *concerned: str) -> dict[str, 
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.kafka
 async def test_up_takes_over_an_edited_config_while_its_kafka_and_its_sandbox_go_on(tmp_path):
     got: dict[str, set[str]] = {"everything": set(), "more": set()}
 

@@ -30,6 +30,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[EmbeddedBroker]:
     await broker.stop()
 
 
+@pytest.mark.kafka
 async def test_the_message_is_all_that_is_seen_when_kafka_goes_away_during_a_command(
     broker: EmbeddedBroker, tmp_path: Path
 ) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from changecast.sandbox import Limits, Sandbox
 from runtime.kafka import Cluster
-from tests.producers.worlds import changecast, config_for, until, write_config
+from tests.eventually import until
+from tests.producers.worlds import changecast, config_for, write_config
 from tests.streams.test_rebalance import members
 
 RATES = {"tmdb": 20, "pbs": 12, "tvdb": 12}

@@ -21,7 +21,8 @@ from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.loan import Loan
-from tests.producers.worlds import config_for, cursors, now, read_past, until, working, write_config
+from tests.eventually import until
+from tests.producers.worlds import config_for, cursors, now, read_past, working, write_config
 
 RATE, POLLING = 40, 12
 FEEDS = 2

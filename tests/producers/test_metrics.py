@@ -8,7 +8,8 @@ from changecast.sandbox import Fault, Sandbox
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas.config import Config, Metrics
-from tests.producers.worlds import config_for, until, working
+from tests.eventually import until
+from tests.producers.worlds import config_for, working
 from tests.scraping import free_port, is_served, scrape
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from changecast.sandbox import Limits, Sandbox
 from runtime.kafka import Cluster
+from tests.eventually import until
 from tests.producers.test_takeover import POLLS, STANDS_BY
-from tests.producers.worlds import Process, changecast, config_for, until, write_config
+from tests.producers.worlds import Process, changecast, config_for, write_config
 
 RATE = 40
 POLLING = 12

@@ -14,8 +14,9 @@ from runtime.clock import ManualClock
 from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
+from tests.eventually import until
 from tests.producers.troubles import FailsFor
-from tests.producers.worlds import PROVIDERS, config_for, counted, now, until, whole_history
+from tests.producers.worlds import PROVIDERS, config_for, counted, now, whole_history
 
 TEN_MINUTES_S = 600.0
 

@@ -17,8 +17,9 @@ from runtime.http import CredentialsRejected
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
 from schemas.event import ChangeEvent, Entity
+from tests.eventually import until
 from tests.producers.troubles import MAX_BODY_BYTES, NOWHERE, TROUBLES
-from tests.producers.worlds import PROVIDERS, changecast, config_for, cursors, now, until, working, write_config
+from tests.producers.worlds import PROVIDERS, changecast, config_for, cursors, now, working, write_config
 
 KEEPS_UP_S = 10.0
 """The feeds are polled once a second here; a loaded machine needs some of the rest."""

@@ -28,6 +28,8 @@ from schemas.cursor import Cursor
 from schemas.event import ObservedEvent
 from schemas.feed_status import is_status_key
 from schemas.loan import is_loan_key
+from tests.eventually import until  # noqa: F401 - for tests on their way that import it from here
+from tests.evidence import shown_on_failure
 
 PROVIDERS = ("tmdb", "pbs", "tvdb")
 
@@ -100,17 +102,6 @@ async def whole_history(
         await source.aclose()
 
 
-async def until(condition: Callable[[], Awaitable[object]], within: float, what: str = "") -> float:
-    """The seconds it took until the condition held. It is asked the more rarely the longer that takes: to ask means to read topics."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    while not await condition():
-        waited = loop.time() - began
-        assert waited < within, f"not within {within} s: {what}"
-        await asyncio.sleep(min(max(0.1, waited / 5), 1.0))
-    return loop.time() - began
-
-
 async def read_past(cluster: Cluster, moment: datetime, feeds: int) -> bool:
     """Whether so many feeds have been read beyond this moment."""
     found = (await cursors(cluster)).values()
@@ -140,6 +131,7 @@ async def changecast(*arguments: str, environ: Mapping[str, str] | None = None) 
         env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
     )  # fmt: skip
     started = Process(child, [])
+    shown_on_failure(" ".join(("changecast", *arguments)), lambda: started.lines)
 
     async def listen() -> None:
         assert child.stdout is not None

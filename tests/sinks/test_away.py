@@ -12,10 +12,12 @@ import pytest
 
 from changecast.kafka import EmbeddedBroker
 from sinks import commits
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, webhook
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 
 @pytest.mark.long
+@pytest.mark.kafka
 async def test_deliveries_wait_while_kafka_takes_no_commit_and_all_go_on_when_it_does(
     tmp_path: Path, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,7 +13,8 @@ from changecast.deliveries.parcels import send
 from schemas.delivery import Outcome
 from sinks.parcel import Parcel, read_parcel
 from sinks.topics import retry_topics
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 DAYS = timedelta(days=3).total_seconds()
 
@@ -48,7 +49,7 @@ async def test_thousands_that_are_overdue_by_days_neither_stampede_nor_hold_up_w
             await until(lambda: len([call for call in receiver.calls if b"episode:live" in call.body]) == live, 40)
             before = len(receiver.calls)
             await until(lambda: len(receiver.calls) >= old + live, 90)
-            await until_async(lambda: delivered(world, old + live), 30)
+            await until(lambda: delivered(world, old + live), 30)
     assert before < old + live  # what was live did not wait for the rest
     assert most <= 4
     assert max(Counter(call.id for call in receiver.calls).values()) == 1
@@ -74,7 +75,7 @@ async def test_a_webhooks_rate_is_kept_over_first_attempts_and_retries(world: Wo
         config = config_of(webhook("hook", receiver.url, rate=10), retry_schedule=["1s"] * 9, breaker={"requests": 1000})
         async with world.working(config):
             await world.publish(*(change_event(number, entity_id=str(number)) for number in range(40)))
-            await until_async(lambda: delivered(world, 40), 40)
+            await until(lambda: delivered(world, 40), 40)
     times = [call.at for call in receiver.calls]
     assert len(times) > 40
     # in any second at most ten, and those that the bucket had saved up
@@ -94,7 +95,7 @@ async def test_an_offset_is_committed_when_its_delivery_is_settled_and_not_befor
     async with receiving(answer) as receiver:
         async with world.working(config_of(webhook("hook", receiver.url, concurrency=20))):
             await world.publish(*(change_event(number, entity_id="one" if number == 3 else str(number)) for number in range(8)))
-            await until_async(lambda: delivered(world, 7))
+            await until(lambda: delivered(world, 7))
         # the worker has ended with that one in flight, and what it committed says so
         assert len(receiver.calls) == 8
         released.set()

@@ -13,7 +13,8 @@ from schemas.delivery import Outcome
 from schemas.event import CONTENT_TYPE, Change
 from sinks.bodies import CloudEventInstead, body_of
 from sinks.event import Event, read_event
-from tests.sinks.worlds import SECRET, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import SECRET, World, change_event, config_of, receiving, webhook
 
 
 async def test_each_format_is_signed_as_it_is_sent(world: World) -> None:
@@ -99,7 +100,7 @@ async def test_a_template_that_fails_on_an_event_kills_the_delivery_and_says_why
         world.working(config_of(webhook("hook", receiver.url, format="template", template=template))),
     ):
         await world.publish(change_event())
-        await until_async(dead)
+        await until(dead)
     assert not receiver.calls
     (attempt,) = await world.attempts()
     assert error in (attempt.error or "")

@@ -17,7 +17,8 @@ from sinks.parcel import Parcel
 from sinks.shard import Shard
 from sinks.topics import group_id, retry_topics, transactional_id
 from sinks.tracker import Position
-from tests.sinks.worlds import World, until_async
+from tests.eventually import until
+from tests.sinks.worlds import World
 
 
 class Held(asyncio.Event):
@@ -80,10 +81,10 @@ async def test_a_transaction_that_takes_long_holds_up_its_own_shard_alone(world:
         park(slow, 0)
         await commits.commit([well])  # the slow one's goes out by itself
         park(well, 0)
-        await until_async(lambda: stands_at(1, 1))
+        await until(lambda: stands_at(1, 1))
         well.commons[changes].passed(1)
         slow.commons[changes].passed(1)
-        await until_async(lambda: stands_at(1, 2))
+        await until(lambda: stands_at(1, 2))
         # what the slow one settled meanwhile goes out by no other way than after its transaction
         assert await stands_at(0, None)
         assert [record.partition for record in await world.records(retry)] == [1]

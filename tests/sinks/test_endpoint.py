@@ -15,7 +15,8 @@ from sinks.answer import Answer, Meaning
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
-from tests.sinks.worlds import change_event, until
+from tests.eventually import until
+from tests.sinks.worlds import change_event
 
 
 class Taking:

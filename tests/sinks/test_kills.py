@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.sinks.worlds import SECRET, Call, World, change_event, receiving, until
+from tests.eventually import until
+from tests.sinks.worlds import SECRET, Call, World, change_event, receiving
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT_WINDOW = 400

@@ -14,7 +14,8 @@ import pytest
 from runtime import kafka
 from schemas.delivery import EndpointState
 from sinks.topics import lagging_topic
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 
 def numbers(calls: list[Call]) -> list[int]:
@@ -44,14 +45,14 @@ async def test_one_that_lags_goes_on_at_its_cursor_after_a_restart_in_order_and_
         async with world.working(config):
             await world.publish(*(change_event(number, entity_id="one") for number in range(60)))
             await until(lambda: len(receiver.to("/fast")) == 60)
-            await until_async(lambda: cursors(world))
+            await until(lambda: cursors(world))
             gate.set()
             await until(lambda: len(receiver.to("/slow")) >= 20)
         async with world.working(config):
             await until(lambda: len(receiver.to("/slow")) >= 60)
             await world.publish(*(change_event(number, entity_id="one") for number in range(60, 70)))
             await until(lambda: len(receiver.to("/slow")) >= 70)
-            await until_async(lambda: _none(world))
+            await until(lambda: _none(world))
     assert numbers(receiver.to("/slow")) == list(range(70))
     assert numbers(receiver.to("/fast")) == list(range(70))
 
@@ -85,11 +86,11 @@ async def test_an_endpoint_that_is_enabled_again_gets_what_it_missed(world: Worl
         config = config_of(webhook("hook", receiver.url, concurrency=1))
         async with world.working(config):
             await world.publish(*(change_event(number, entity_id="one") for number in range(5)))
-            await until_async(lambda: _disabled(world))
+            await until(lambda: _disabled(world))
             await world.publish(*(change_event(number, entity_id="one") for number in range(5, 8)))
         async with world.working(config):
             await world.publish(change_event(8, entity_id="one"))
-            await until_async(lambda: cursors(world))
+            await until(lambda: cursors(world))
             assert len(receiver.calls) == 1
             await _enable(world)
             await until(lambda: len(receiver.calls) == 9)

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.event import Change
-from tests.sinks.worlds import SECRET, World, change_event, config_of, receiving, until, webhook
+from tests.eventually import until
+from tests.sinks.worlds import SECRET, World, change_event, config_of, receiving, webhook
 
 PACKAGES = ("standardwebhooks@1.1.1", "@stablelib/base64@1.0.1", "fast-sha256@1.3.0")
 CACHE = Path(__file__).parents[2] / ".cache" / ("node-" + PACKAGES[0].replace("@", "-"))

@@ -10,8 +10,9 @@ from sinks.parcel import Parcel
 from sinks.shard import Shard
 from sinks.topics import retry_topics
 from sinks.tracker import Position
+from tests.eventually import until
 from tests.scraping import free_port, scrape
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 TOPICS = Cluster.at("127.0.0.1:1").topics
 RETRY = retry_topics(TOPICS)["1s"].name
@@ -74,11 +75,11 @@ async def test_the_retries_that_a_worker_leaves_behind_are_the_next_ones(world: 
         config = config.model_copy(update={"metrics": Metrics(port=port)})
         async with world.working(config):
             await world.publish(*(change_event(number, entity_id=str(number)) for number in range(5)))
-            await until_async(lambda: parked(5))
+            await until(lambda: parked(5))
         async with world.working(config):
-            await until_async(lambda: parked(5))
+            await until(lambda: parked(5))
             failing = False
-            await until_async(lambda: parked(0), 30)
+            await until(lambda: parked(0), 30)
             page = await scrape(url)
         await until(lambda: len(receiver.calls) == 10)
     assert page.value("changecast_deliveries_total", subscription="hook", outcome="delivered") == 5

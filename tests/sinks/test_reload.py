@@ -15,8 +15,9 @@ import orjson
 import psutil
 import pytest
 
+from tests.eventually import until
 from tests.producers.worlds import Process, changecast
-from tests.sinks.worlds import Call, Receiver, World, change_event, receiving, until, webhook
+from tests.sinks.worlds import Call, Receiver, World, change_event, receiving, webhook
 
 UP = "imported, configured, and connected"
 

@@ -12,7 +12,8 @@ from aiokafka import TopicPartition
 from schemas.delivery import Attempt, Outcome
 from sinks import parcel, returns
 from sinks.topics import retry_topics
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 
 async def attempts(world: World, outcome: Outcome, count: int) -> bool:
@@ -35,7 +36,7 @@ async def test_a_schedule_of_n_delays_makes_n_plus_one_calls_also_across_restart
         async with world.working(config):
             await until(lambda: len(receiver.calls) >= 9)
         async with world.working(config):
-            await until_async(lambda: attempts(world, Outcome.DEAD, 3), 30)
+            await until(lambda: attempts(world, Outcome.DEAD, 3), 30)
         assert len(receiver.calls) == 15
     dead = await world.records(world.cluster.topics.dead.name)
     assert [dict(record.headers)["changecast-attempts"] for record in dead] == [b"5"] * 3
@@ -61,8 +62,8 @@ async def test_retry_topics_are_emptied_when_their_deliveries_are_done(world: Wo
 
     async with receiving(once) as receiver, world.working(config_of(webhook("hook", receiver.url), breaker={"failed": 1})):
         await world.publish(*(change_event(number, entity_id=str(number)) for number in range(6)))
-        await until_async(lambda: attempts(world, Outcome.DELIVERED, 6))
-        await until_async(lambda: _empty(world))
+        await until(lambda: attempts(world, Outcome.DELIVERED, 6))
+        await until(lambda: _empty(world))
 
 
 async def _empty(world: World) -> bool:
@@ -86,7 +87,7 @@ async def test_the_retries_of_a_subscription_that_is_no_more_are_dropped(world: 
     async with receiving(never) as receiver:
         async with world.working(config_of(webhook("old", receiver.url))):
             await world.publish(change_event())
-            await until_async(lambda: retries(world))
+            await until(lambda: retries(world))
         count = len(receiver.calls)
         async with world.working(config_of(webhook("new", f"{receiver.url}/new"))):
             await world.publish(change_event(2))
@@ -112,7 +113,7 @@ async def test_an_open_breaker_leaves_the_endpoint_alone_and_loses_nothing(world
             # five, and what was in flight beside the fifth
             assert len(receiver.calls) <= 7
             broken = False
-            await until_async(lambda: attempts(world, Outcome.DELIVERED, 100), 40)
+            await until(lambda: attempts(world, Outcome.DELIVERED, 100), 40)
     delivered = [attempt for attempt in await world.attempts() if attempt.outcome is Outcome.DELIVERED]
     assert len({attempt.event_id for attempt in delivered}) == len(delivered) == 100
 

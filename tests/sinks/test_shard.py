@@ -14,7 +14,8 @@ from sinks.parcel import Parcel
 from sinks.shard import Shard
 from sinks.topics import group_id, retry_topics, transactional_id
 from sinks.tracker import Position, Tracker, decode, short
-from tests.sinks.worlds import World, until_async
+from tests.eventually import until
+from tests.sinks.worlds import World
 
 
 async def test_a_record_that_the_broker_refuses_takes_the_whole_step_with_it(world: World) -> None:
@@ -132,4 +133,4 @@ async def _takes_no_more_than(world: World, topic: str, size: int) -> None:
                 return True
             return False
 
-        await until_async(refuses)
+        await until(refuses)

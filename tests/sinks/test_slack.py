@@ -16,7 +16,8 @@ from schemas.delivery import ErrorClass, Outcome
 from sinks.answer import Meaning
 from sinks.client import Reply
 from sinks.slack import answer_of
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ async def test_a_burst_arrives_as_few_messages_not_faster_than_one_a_second(worl
         for wave in range(2):
             await world.publish(*(change_event(number, entity_id=f"{wave}-{number}") for number in range(20)))
             await until(lambda: len(receiver.calls) > wave)  # noqa: B023
-        await until_async(lambda: _delivered(world, 40), 30)
+        await until(lambda: _delivered(world, 40), 30)
         assert 2 <= len(receiver.calls) <= 8
         times = [call.at for call in receiver.calls]
         assert all(later - earlier >= 0.95 for earlier, later in itertools.pairwise(times))
@@ -122,7 +123,7 @@ async def test_slack_is_reached_through_the_address_guard(world: World) -> None:
         config = config.model_copy(update={"network": Network()})
         async with world.working(config):
             await world.publish(change_event())
-            await until_async(lambda: _dead(world))
+            await until(lambda: _dead(world))
     assert receiver.calls == []
     (attempt,) = await world.attempts()
     assert attempt.error_class is ErrorClass.ADDRESS_REFUSED
@@ -139,7 +140,7 @@ async def test_an_archived_channel_disables_the_endpoint(world: World) -> None:
 
     async with receiving(archived) as receiver, world.working(config_of(slack(receiver.url))):
         await world.publish(change_event())
-        await until_async(lambda: _state_says(world, b"Slack says channel_is_archived"))
+        await until(lambda: _state_says(world, b"Slack says channel_is_archived"))
 
 
 async def _state_says(world: World, text: bytes) -> bool:
@@ -154,7 +155,7 @@ async def test_blocks_that_slack_refuses_are_sent_as_plain_text(world: World) ->
 
     async with receiving(picky) as receiver, world.working(config_of(slack(receiver.url))):
         await world.publish(change_event())
-        await until_async(lambda: _delivered(world, 1))
+        await until(lambda: _delivered(world, 1))
         assert orjson.loads(receiver.calls[1].body)["text"] == "Game of Thrones S01E02 The Kingsroad: image added (en)"
 
 
@@ -183,8 +184,8 @@ async def test_what_only_people_can_mend_disables_a_bots_endpoint_although_the_s
 
     async with receiving(refuse) as receiver, world.working(config_of(bot(receiver.url))):
         await world.publish(change_event())
-        await until_async(lambda: _state_says(world, f"Slack says {word}".encode()))
-        await until_async(lambda: _ended(world))
+        await until(lambda: _state_says(world, f"Slack says {word}".encode()))
+        await until(lambda: _ended(world))
     (attempt,) = await world.attempts()
     assert (attempt.outcome, attempt.error_class, attempt.status_code) == (Outcome.DISABLED, ErrorClass.SLACK, 200)
     assert len(receiver.calls) == 1
@@ -206,7 +207,7 @@ async def test_what_passes_is_tried_again_and_what_slack_cannot_show_goes_as_pla
 
     async with receiving(moody) as receiver, world.working(config_of(bot(receiver.url))):
         await world.publish(change_event())
-        await until_async(lambda: _delivered(world, 1))
+        await until(lambda: _delivered(world, 1))
     assert len(receiver.calls) == 4
     assert receiver.calls[2].at - receiver.calls[1].at >= 1.95
     assert "blocks" not in orjson.loads(receiver.calls[3].body)

@@ -11,7 +11,8 @@ from random import Random
 from runtime.clock import ManualClock
 from schemas.config import Subscription
 from sinks.states import EndpointStates
-from tests.sinks.worlds import World, until, webhook
+from tests.eventually import until
+from tests.sinks.worlds import World, webhook
 
 HOOK = Subscription.model_validate(webhook("hook", "https://x.example/"))
 OTHER = Subscription.model_validate(webhook("other", "https://x.example/"))

@@ -23,8 +23,9 @@ from cryptography.x509.oid import NameOID
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass, Outcome
 from sinks.answer import Answer, Meaning
 from sinks.client import plain_answer
+from tests.eventually import until
 from tests.sinks.test_client import client_of, raw_server
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until_async, webhook
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
@@ -170,7 +171,7 @@ async def test_a_record_holds_the_class_and_2_kib_of_the_answer(world: World) ->
 
     async with receiving(long_answer) as receiver, world.working(config_of(webhook("hook", receiver.url), retry_schedule=[])):
         await world.publish(change_event())
-        await until_async(lambda: _recorded(world))
+        await until(lambda: _recorded(world))
     (attempt,) = await world.attempts()
     assert (attempt.outcome, attempt.status_code, attempt.error_class) == (Outcome.DEAD, 500, ErrorClass.STATUS)
     assert attempt.answer == "." + "é" * (MAX_ANSWER_BYTES // 2 - 1)

@@ -16,7 +16,8 @@ from schemas import dead
 from schemas.alert import AlertEvent
 from schemas.delivery import Outcome
 from sinks.verdict import EXHAUSTED
-from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, webhook
 
 
 def told(name: str, url: str, **fields: Any) -> dict[str, Any]:
@@ -125,7 +126,7 @@ async def test_deliveries_given_up_are_told_at_once_and_the_rest_together_after_
             await world.publish(change_event(0, entity_id="0"))
             await until(lambda: receiver.to("/ops"))
             await world.publish(*(change_event(number, entity_id=str(number)) for number in range(1, 6)))
-            await until_async(lambda: given_up(world, 6))
+            await until(lambda: given_up(world, 6))
         assert len(receiver.to("/ops")) == 1
         async with world.working(config):
             await until(lambda: len(receiver.to("/ops")) == 2, 30)
@@ -182,7 +183,7 @@ async def test_of_several_workers_one_tells_and_a_restart_tells_nothing_again(
         title = [{"key": "title", "action": "updated"}]
         async with world.working(config), world.working(config):
             await world.publish(*(change_event(n, entity_id=str(n), changes=title) for n in range(20, 40)))  # type: ignore[arg-type]
-            await until_async(lambda: written(world, 2))
+            await until(lambda: written(world, 2))
             await until(lambda: len(receiver.to("/ops")) == 2)
     assert {event.data.subscription for event in alerts(receiver.to("/ops"))} == {"one", "two"}
     assert len({call.id for call in receiver.to("/ops")}) == 2
@@ -202,9 +203,9 @@ async def test_alerts_do_not_lead_to_alerts(world: World) -> None:
         async with world.working(config):
             await world.publish(change_event(1))
             # the alert itself is given up
-            await until_async(lambda: ended(world, "ops", Outcome.DEAD))
+            await until(lambda: ended(world, "ops", Outcome.DEAD))
             await world.publish(change_event(2, changes=[{"key": "title", "action": "updated"}]))  # type: ignore[list-item]
-            await until_async(lambda: written(world, 2))
+            await until(lambda: written(world, 2))
             await until(lambda: any(event.data.subscription == "two" for event in alerts(receiver.to("/ops"))))
     assert {event.data.subscription for event in alerts(receiver.to("/ops"))} == {"one", "two"}
 

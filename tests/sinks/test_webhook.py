@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, webhook
 
 OLD = "whsec_" + base64.b64encode(b"the secret before this one, 32 b").decode()
 
@@ -34,7 +35,7 @@ async def test_a_replaced_secret_signs_along_until_its_time_is_over_and_then_no_
             await until(lambda: len(receiver.calls) > before)
             return len(receiver.calls[-1].headers["webhook-signature"].split()) == 1
 
-        await until_async(another_is_signed_alone, 30)
+        await until(another_is_signed_alone, 30)
     assert all(accepted(call, SECRET) for call in receiver.calls)
     for call in receiver.calls:
         assert accepted(call, OLD) == (int(call.headers["webhook-timestamp"]) < over.timestamp())
@@ -79,7 +80,7 @@ async def test_nothing_of_a_credential_stands_in_the_records(world: World) -> No
         async with world.working(config):
             await world.publish(change_event())
             await until(lambda: len(receiver.calls) == 2)
-            await until_async(lambda: _two(world))
+            await until(lambda: _two(world))
     topics = world.cluster.topics
     records = [*(await world.records(topics.deliveries.name)), *(await world.records(topics.endpoints.name))]
     assert not any(b"hunter2" in record.value for record in records)

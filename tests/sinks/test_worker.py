@@ -17,7 +17,8 @@ from runtime.pulse import StoodStill
 from schemas.delivery import Outcome
 from sinks.metrics import SinksMetrics
 from sinks.worker import Worker
-from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import SECRET, Call, World, change_event, config_of, receiving, webhook
 
 
 async def test_an_event_reaches_the_webhook_that_wants_it_and_a_stock_verifier_accepts_it(world: World) -> None:
@@ -50,7 +51,7 @@ async def test_a_receiver_that_fails_twice_gets_three_calls_with_one_id_and_thre
     async with receiving(twice) as receiver, world.working(config_of(webhook("hook", receiver.url))):
         await world.publish(change_event())
         await until(lambda: len(receiver.calls) == 3)
-        await until_async(lambda: _count(world, 3))
+        await until(lambda: _count(world, 3))
     assert len({call.id for call in receiver.calls}) == 1
     assert len({call.headers["webhook-timestamp"] for call in receiver.calls}) == 3
     for call in receiver.calls:
@@ -72,7 +73,7 @@ async def test_after_the_last_attempt_the_event_is_in_the_dead_topic_with_its_or
         async with world.working(config_of(webhook("hook", receiver.url), retry_schedule=["1s", "200ms"])):
             event = change_event()
             await world.publish(event)
-            await until_async(lambda: _count(world, 3))
+            await until(lambda: _count(world, 3))
         assert len(receiver.calls) == 3
     (dead,) = await world.records(world.cluster.topics.dead.name)
     headers = dict(dead.headers)
@@ -133,7 +134,7 @@ async def test_a_410_disables_the_endpoint_and_the_state_says_why(world: World) 
         config = config_of(webhook("hook", receiver.url, concurrency=1))
         async with world.working(config):
             await world.publish(*(change_event(number) for number in range(5)))
-            await until_async(lambda: _disabled(world))
+            await until(lambda: _disabled(world))
         async with world.working(config):
             await world.publish(change_event(9))
             await asyncio.sleep(0.5)

@@ -19,6 +19,7 @@ from streams.app import StreamsApp
 from streams.deadlimit import DeadCount, DeadLimit
 from streams.place import Place
 from streams.reading import EntityReader, Patience
+from tests.eventually import until
 from tests.streams.memory import PROVIDER, MemoryProvider, observed
 
 PARTITIONS = 2
@@ -70,21 +71,6 @@ class World:
         return offset.offset if offset is not None else 0
 
 
-async def until(condition, what: str) -> None:
-    """`condition` may be a coroutine function. It is asked the more rarely the longer it takes."""
-    pause = 0.05
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                answer = condition()
-                if await answer if asyncio.iscoroutine(answer) else answer:
-                    return
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.2, 0.5)
-    except TimeoutError:
-        raise AssertionError(f"not within {WITHIN_S} s: {what}") from None
-
-
 @pytest.fixture
 async def world(bootstrap_servers, topic_prefix, tmp_path):
     world = World(bootstrap_servers, topic_prefix, tmp_path)
@@ -103,7 +89,7 @@ async def test_what_faust_commits_by_itself_moves_no_offset(world):
         async def all_committed():
             return await world.committed(0) == 5
 
-        await until(all_committed, "five events committed")
+        await until(all_committed, what="five events committed")
         await app.faust.consumer._commit({TP(world.raw, 0): 2})
         assert await world.committed(0) == 5
 
@@ -124,14 +110,14 @@ async def test_a_partition_that_is_far_behind_is_held_back_and_loses_nothing(wor
             assert not app.failed.done()
             return await world.committed(0) == 1_200
 
-        await until(all_published, "1,200 events published")
+        await until(all_published, what="1,200 events published")
         assert {"hold", "let come"} <= set(held_back)
         await world.write([observed("1", 1_200).to_json()], 0)
 
         async def the_next_published():
             return await world.committed(0) == 1_201
 
-        await until(the_next_published, "the partition is fetched on")
+        await until(the_next_published, what="the partition is fetched on")
     assert await world.published(0) == [observed("1", edit).id for edit in range(1_201)]
 
 
@@ -144,13 +130,13 @@ async def test_a_lane_that_waits_for_an_answer_holds_up_no_other_lane(world, tmp
         async def asked():
             return "slow" in world.provider.asked
 
-        await until(asked, "the slow entity is asked for")
+        await until(asked, what="the slow entity is asked for")
         await world.write(edits("fast", 20), 1)
 
         async def the_others_published():
             return len(await world.published(1)) == 20
 
-        await until(the_others_published, "the other partition's events")
+        await until(the_others_published, what="the other partition's events")
         assert await world.published(0) == []
         world.provider.stuck.unlink()
 
@@ -159,9 +145,9 @@ async def test_a_partition_that_goes_to_another_worker_leaves_no_lane_and_no_ope
     await world.write(edits("1", 3), 0)
     await world.write(edits("2", 3), 1)
     async with world.running("first") as first:
-        await until(lambda: len(first.positions()) == PARTITIONS, "both partitions at the first worker")
+        await until(lambda: len(first.positions()) == PARTITIONS, what="both partitions at the first worker")
         async with world.running("second") as second:
-            await until(lambda: len(first.positions()) == 1 and len(second.positions()) == 1, "one partition each")
+            await until(lambda: len(first.positions()) == 1 and len(second.positions()) == 1, what="one partition each")
             (kept,) = (tp.partition for tp in first.positions())
             assert list(first.seen[PROVIDER]._stores) == list(first.snapshots[PROVIDER]._stores) == [kept]
             assert [tp.partition for tp in first._lanes] == [kept]
@@ -172,12 +158,12 @@ async def test_a_partition_that_goes_to_another_worker_leaves_no_lane_and_no_ope
                 assert not first.failed.done() and not second.failed.done()
                 return [len(await world.published(partition)) for partition in range(PARTITIONS)] == [6, 6]
 
-            await until(all_published, "what came since")
+            await until(all_published, what="what came since")
 
 
 async def test_a_lane_that_fails_is_told_so_that_the_worker_ends(world):
     async with world.running() as app:
-        await until(lambda: len(app.positions()) == PARTITIONS, "both lanes at work")
+        await until(lambda: len(app.positions()) == PARTITIONS, what="both lanes at work")
         app.seen[PROVIDER].close(0)  # as if its disk were gone
         await world.write(edits("1", 1), 0)
         async with asyncio.timeout(WITHIN_S):
@@ -187,9 +173,9 @@ async def test_a_lane_that_fails_is_told_so_that_the_worker_ends(world):
 
 async def test_a_stream_of_which_too_much_is_dead_stops_and_keeps_the_rest_while_the_worker_goes_on(world, caplog):
     async with world.running(dead=DeadCount(DeadLimit(consecutive=1))) as app:  # however the events fall into batches
-        await until(lambda: len(app.positions()) == PARTITIONS, "both lanes at work")
+        await until(lambda: len(app.positions()) == PARTITIONS, what="both lanes at work")
         await world.write([b"rubbish"] * 2 + edits("1", 1), 0)
-        await until(lambda: TopicPartition(world.raw, 0) not in app.positions(), "the stream has stopped")
+        await until(lambda: TopicPartition(world.raw, 0) not in app.positions(), what="the stream has stopped")
         assert not app.failed.done()
         assert "has stopped, and what it has not taken waits in its topic" in caplog.text
     assert (await world.published(0), await world.committed(0)) == ([], 0)

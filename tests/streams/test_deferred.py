@@ -6,8 +6,9 @@ import pytest
 
 from runtime.topics import read_to_end
 from streams.app import StreamsApp
+from tests.eventually import until
 from tests.streams.memory import PROVIDER, observed
-from tests.streams.test_app import PARTITIONS, World, until
+from tests.streams.test_app import PARTITIONS, World
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ async def deferred(world, *edits: int, budget_s: float = 0.1) -> None:
         async def all_deferred():
             return len(await standing(world, 0)) == len(edits)
 
-        await until(all_deferred, "events deferred")
+        await until(all_deferred, what="events deferred")
 
 
 async def test_the_next_owner_publishes_what_was_deferred_before_what_came_later(world):
@@ -53,7 +54,7 @@ async def test_the_next_owner_publishes_what_was_deferred_before_what_came_later
         async def all_published():
             return len(await world.published(0)) == 4
 
-        await until(all_published, "all four published")
+        await until(all_published, what="all four published")
         assert await world.published(0) == ids(3, 1, 2, 4)
         assert await standing(world, 0) == []
 
@@ -67,7 +68,7 @@ async def test_a_deferred_event_that_can_not_be_read_is_dead_and_leaves_the_topi
         async def gone():
             return await standing(world, 0) == []
 
-        await until(gone, "it has left the deferred topic")
+        await until(gone, what="it has left the deferred topic")
         # it is told in one cycle, and not in those that follow
         world.provider.stuck.unlink(missing_ok=True)
         await world.write([observed("7", 1).to_json()], 0)
@@ -75,7 +76,7 @@ async def test_a_deferred_event_that_can_not_be_read_is_dead_and_leaves_the_topi
         async def next_one():
             return await world.published(0) == ids(1)
 
-        await until(next_one, "a later event published")
+        await until(next_one, what="a later event published")
     (buried,) = [record async for record in read_to_end(world.cluster, topics.dead.name)]
     assert (buried.key, buried.value) == (b"tmdb:movie:9:1", b"rubbish")
 
@@ -87,14 +88,14 @@ async def test_a_partition_that_moves_while_an_entity_is_asked_for_publishes_its
         async def both_deferred():
             return len(await standing(world, 0)) == 2
 
-        await until(both_deferred, "both events deferred")
+        await until(both_deferred, what="both events deferred")
         async with world.running("second", 0.1) as second:
-            await until(lambda: len(first.positions()) == len(second.positions()) == PARTITIONS // 2, "one partition each")
+            await until(lambda: len(first.positions()) == len(second.positions()) == PARTITIONS // 2, what="one partition each")
             owner: StreamsApp = second if any(tp.partition == 0 for tp in second.positions()) else first
             if owner is first:  # the assignment is Faust's: let the partition go by stopping its owner
                 await first.stop()
                 owner = second
-                await until(lambda: len(second.positions()) == PARTITIONS, "both at the second worker")
+                await until(lambda: len(second.positions()) == PARTITIONS, what="both at the second worker")
             await world.write([observed("7", 3).to_json()], 0)
             world.provider.stuck.unlink()
 
@@ -102,6 +103,6 @@ async def test_a_partition_that_moves_while_an_entity_is_asked_for_publishes_its
                 assert not owner.failed.done()
                 return len(await world.published(0)) >= 3
 
-            await until(all_published, "all three published")
+            await until(all_published, what="all three published")
     assert await world.published(0) == ids(1, 2, 3)
     assert await standing(world, 0) == []

@@ -12,7 +12,8 @@ import pytest
 from changecast.sandbox import Sandbox
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
-from tests.producers.worlds import PROVIDERS, changecast, config_for, counted, now, read_past, until, working, write_config
+from tests.eventually import until
+from tests.producers.worlds import PROVIDERS, changecast, config_for, counted, now, read_past, working, write_config
 
 FEEDS = 4
 SETTINGS = {"settle": "0s", "rate": 200}

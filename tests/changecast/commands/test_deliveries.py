@@ -16,7 +16,8 @@ from changecast.deliveries.attempts import Filter, follow
 from schemas.delivery import Outcome
 from sinks.signing import webhook_id
 from tests.changecast.commands.operators import Operator, attempt, hook, record
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 ID = webhook_id("event-63057-1", "hook")
 
@@ -176,18 +177,18 @@ async def test_dead_deliveries_are_sent_again_with_their_id_and_the_whole_schedu
         config = config_of(webhook("hook", receiver.url), retry_schedule=["1s"], breaker={"failed": 1})
         async with world.working(config):
             await world.publish(*(change_event(number, entity_id=str(number)) for number in (1, 2, 3)))
-            await until_async(lambda: dead(3))
+            await until(lambda: dead(3))
             named = webhook_id("event-2-2", "hook")
             assert "1 to send again" in (await operator.types("deliveries", "retry", named, "--dry-run")).output
             calls = len(receiver.calls)
             result = await operator.types("deliveries", "retry", named)
             assert (result.exit_code, result.output.splitlines()[-1]) == (0, "1 handed to the sinks.")
-            await until_async(lambda: dead(4))
+            await until(lambda: dead(4))
             assert [call.id for call in receiver.calls[calls:]] == [named, named]
             broken = False
             result = await operator.types("deliveries", "retry", "--subscription", "hook", "--outcome", "dead", "--since", "1h")
             assert "3 handed to the sinks." in result.output
-            await until_async(lambda: delivered(3))
+            await until(lambda: delivered(3))
             again = await operator.types("deliveries", "retry", "--subscription", "hook")
             assert "3 deliveries are left out: delivered since" in again.output
             assert "0 to send again." in again.output
@@ -208,7 +209,7 @@ async def test_what_waits_already_is_not_handed_over_once_more(world: World, tmp
         operator = Operator(world, tmp_path, hook("hook", receiver.url))
         async with world.working(config_of(webhook("hook", receiver.url), retry_schedule=[], breaker={"failed": 1})):
             await world.publish(*(change_event(number, entity_id=str(number)) for number in (1, 2)))
-            await until_async(dead)
+            await until(dead)
         # nobody delivers from here on
         named = webhook_id("event-1-1", "hook")
         assert "1 handed to the sinks." in (await operator.types("deliveries", "retry", named)).output
@@ -249,7 +250,7 @@ async def test_what_is_sent_again_takes_nobodys_turn_of_the_same_entity(world: W
         config = config_of(webhook("hook", receiver.url), retry_schedule=[], breaker={"failed": 1})
         async with world.working(config):
             await world.publish(change_event(1))
-            await until_async(lambda: _dead(world))
+            await until(lambda: _dead(world))
             await world.publish(change_event(2), change_event(3))
             await until(lambda: len(receiver.calls) >= 2)
             await operator.types("deliveries", "retry", "--subscription", "hook")

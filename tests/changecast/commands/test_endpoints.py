@@ -15,7 +15,8 @@ from changecast.deliveries.parked import TooMany, parked
 from changecast.options import output
 from schemas.delivery import EndpointState, Outcome
 from tests.changecast.commands.operators import Operator, attempt, hook, record
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 NOW = datetime(2025, 1, 21, 12, tzinfo=UTC)
 
@@ -81,14 +82,14 @@ async def test_what_waits_for_its_next_attempt_is_counted_by_subscription(world:
 
         async with world.working(config):
             await world.publish(*(change_event(number, entity_id=str(number)) for number in range(5)))
-            await until_async(lambda: waiting(5))
+            await until(lambda: waiting(5))
         assert await waiting(5)  # no worker runs now, and they wait all the same
         with pytest.raises(TooMany):
             await parked(world.cluster, lambda done, total: None, most=1)
         assert "waiting" in (await operator.types("endpoints", "list")).stdout
         failing = False
         async with world.working(config):
-            await until_async(lambda: waiting(0), 40)
+            await until(lambda: waiting(0), 40)
     assert len([call for call in receiver.calls if call.path == "/moody"]) >= 10
 
 
@@ -115,7 +116,7 @@ async def test_an_endpoint_that_is_enabled_again_gets_what_it_missed_in_order(wo
             again = await operator.types("endpoints", "disable", "hook")
             assert "disabled already" in again.output
             assert "disabled by hand: moves" in again.output
-            await until_async(lambda: _swallowed(world, receiver.calls))
+            await until(lambda: _swallowed(world, receiver.calls))
             seen = len(receiver.calls)
             await world.publish(*(change_event(number) for number in (1, 2, 3)))
             refused = await operator.types("replay", "--subscription", "hook", "--since", "1h")
@@ -161,7 +162,7 @@ async def test_what_died_with_the_endpoint_is_offered_and_sent_again(world: Worl
         operator = Operator(world, tmp_path, hook("hook", receiver.url))
         async with world.working(config_of(webhook("hook", receiver.url))):
             await world.publish(change_event(1))
-            await until_async(ended)
+            await until(ended)
             listed = await operator.types("endpoints", "list")
             assert "hook is disabled since" in listed.output
             assert "status 410" in listed.output
@@ -194,7 +195,7 @@ async def test_an_endpoint_that_failed_for_days_is_not_disabled_again_by_the_nex
         )
         async with world.working(config):
             await world.publish(change_event(1))
-            await until_async(given_up)
+            await until(given_up)
             calls = len(receiver.calls)
             await operator.types("endpoints", "enable", "hook", "--retry-dead")
             await until(lambda: len(receiver.calls) > calls + 1)

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from tests.changecast.commands.operators import Operator, hook
-from tests.sinks.worlds import World, change_event, config_of, receiving, until, webhook
+from tests.eventually import until
+from tests.sinks.worlds import World, change_event, config_of, receiving, webhook
 
 
 @pytest.fixture

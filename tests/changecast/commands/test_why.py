@@ -15,7 +15,8 @@ from schemas.delivery import EndpointState
 from schemas.event import Change
 from sinks.signing import webhook_id
 from tests.changecast.commands.operators import Operator, attempt, hook, record
-from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
+from tests.eventually import until
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 URN = "tmdb:episode:63057"
 TITLE = Change(key="title", action="updated")
@@ -139,7 +140,7 @@ async def test_what_the_sinks_passed_before_the_filter_was_mended_comes_with_the
         async with world.working(config_of(webhook("hook", receiver.url, match={"entity": "movie"}))):
             await world.publish(change_event(1), change_event(2, entity="movie"))
             await until(lambda: receiver.calls)
-            await until_async(lambda: has(operator, "hook", "passed_over"))
+            await until(lambda: has(operator, "hook", "passed_over"))
         shown = (await operator.types("why", URN)).output
         assert (await answers(operator, "tmdb:movie:63057"))["hook"][0] == "delivered"
         command = shown.splitlines()[-1].split()
@@ -147,7 +148,7 @@ async def test_what_the_sinks_passed_before_the_filter_was_mended_comes_with_the
         result = await operator.types(*command[1:])
         assert "handed to the sinks" in result.output, result.output
         async with world.working(config_of(webhook("hook", receiver.url))):
-            await until_async(lambda: has(operator, "hook", "delivered"))
+            await until(lambda: has(operator, "hook", "delivered"))
     assert "event-63057-1" in [orjson.loads(call.body)["id"] for call in receiver.calls]
 
 
@@ -164,15 +165,15 @@ async def test_what_a_worker_has_in_hand_or_lets_wait_is_not_said_to_be_passed_o
         operator = Operator(world, tmp_path, *(hook(one["name"], one["webhook"]["url"]) for one in hooks))
         async with world.working(config_of(*hooks)):
             await world.publish(change_event(1))
-            await until_async(lambda: has(operator, "fast", "delivered"))
-            await until_async(lambda: has(operator, "slow", "not_yet", "in its endpoint's queue, or on its way"))
-            await until_async(lambda: has(operator, "gone", "disabled", "it ended with its endpoint"))
+            await until(lambda: has(operator, "fast", "delivered"))
+            await until(lambda: has(operator, "slow", "not_yet", "in its endpoint's queue, or on its way"))
+            await until(lambda: has(operator, "gone", "disabled", "it ended with its endpoint"))
             # the endpoint that is gone is read for at a cursor of its own
             await world.publish(change_event(2))
-            await until_async(lambda: has(operator, "fast", "delivered"))
-            await until_async(lambda: has(operator, "gone", "disabled", "this waits for `changecast endpoints enable gone`"))
+            await until(lambda: has(operator, "fast", "delivered"))
+            await until(lambda: has(operator, "gone", "disabled", "this waits for `changecast endpoints enable gone`"))
             slow.set()
-            await until_async(lambda: has(operator, "slow", "delivered"))
+            await until(lambda: has(operator, "slow", "delivered"))
             assert await has(operator, "gone", "disabled", "this waits")
 
 

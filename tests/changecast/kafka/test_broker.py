@@ -25,6 +25,8 @@ from changecast.kafka.errors import BrokerFailed, PortTaken
 from changecast.kafka.processes import free_port
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.kafka  # brokers of its own
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -8,7 +8,8 @@ from changecast.up.view import Row
 from changecast.up.watch import Watcher
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
-from tests.sinks.worlds import World, change_event, until
+from tests.eventually import until
+from tests.sinks.worlds import World, change_event
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from runtime.clock import ManualClock
 from runtime.metrics import Histogram, Reading, exporting, names
 from runtime.rate import RateLimit
 from schemas.config import Metrics
+from tests.eventually import until
 from tests.scraping import address, health, scrape
-from tests.sinks.worlds import until
 
 SHOWN = (names.QUEUED, names.FEED_EVENTS, names.ATTEMPT_SECONDS, names.BUDGET, names.REQUESTS, names.PAUSED)
 
