@@ -40,6 +40,8 @@ class ErrorClass(StrEnum):
     BODY = "body"
     """The template makes nothing of the event."""
     DISABLED = "disabled"
+    FAULT = "fault"
+    """An error in changecast's own sending: the endpoint is not to blame."""
 
 
 class _Record(BaseModel):

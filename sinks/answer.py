@@ -34,6 +34,11 @@ class Answer(NamedTuple):
     text: str | None = None
     error_class: ErrorClass | None = None
 
+    @property
+    def blames_endpoint(self) -> bool:
+        """Whether the failure counts against the endpoint: for its breaker, and for disabling it."""
+        return self.meaning is Meaning.FAILED and self.error_class is not ErrorClass.FAULT
+
 
 class Sender(Protocol):
     """One way to deliver to one endpoint."""
@@ -45,4 +50,5 @@ class Sender(Protocol):
         """How many of the events that wait go out in one call; the answer holds for all of them."""
 
     async def send(self, events: Sequence[Event]) -> Answer:
-        """One attempt. Never raises for what a receiver or the network does."""
+        """One attempt. Does not raise for what a receiver or the network does. What it raises all the same is a failed attempt of
+        class `fault`; of a call with several events, each is then sent in a call of its own."""

@@ -7,6 +7,8 @@ when no first attempt waits, but for a small share, so that a flood does not hol
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,12 +16,15 @@ from runtime.clock import Clock
 from runtime.metrics import Histogram
 from runtime.pulse import Pulse
 from runtime.rate import RateLimit
+from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
 from sinks.delivery import Delivery
 from sinks.firsts import FirstAttempts
 from sinks.lane import RetryLane
 from sinks.shard import Shard
+
+log = logging.getLogger(__name__)
 
 _RETRY_SHARE = 16
 """One pick in so many goes to a retry although first attempts wait."""
@@ -40,7 +45,7 @@ class Bounds:
 
 class Endpoint:
     """`on_answer(delivery, answer)` is called for each delivery of each attempt, at once and in order; `on_busy(name, busy)` when
-    there is work, and when there is none any more; `on_error` with what a sender raised, which it never should. While
+    there is work, and when there is none any more; `on_error` with an error of the endpoint's own. While
     `recorded` is not set nothing is sent, since nothing would be known of it after a kill."""
 
     def __init__(
@@ -75,6 +80,8 @@ class Endpoint:
         self._recorded = recorded
         self._firsts = FirstAttempts()
         self._retries = RetryLane(bounds.queue, bounds.concurrency)
+        self._singles: deque[Delivery] = deque()
+        self._is_sending_single = False
         self._picks = self._calls = 0
         self._sending: set[Delivery] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,7 +104,7 @@ class Endpoint:
 
     @property
     def waiting(self) -> int:
-        return len(self._firsts) + len(self._retries)
+        return len(self._firsts) + len(self._retries) + len(self._singles)
 
     @property
     def in_flight(self) -> int:
@@ -137,9 +144,11 @@ class Endpoint:
 
     def drop(self, belongs: Callable[[Delivery], bool]) -> list[Delivery]:
         """Forget what waits and belongs, and return it. It stays open where it is held."""
-        dropped = [delivery for delivery in (*self._firsts, *self._retries) if belongs(delivery)]
+        dropped = [delivery for delivery in (*self._singles, *self._firsts, *self._retries) if belongs(delivery)]
         if dropped:
-            self._firsts.keep(lambda delivery: not belongs(delivery), [one for one in self._sending if one.is_first])
+            self._singles = deque(delivery for delivery in self._singles if not belongs(delivery))
+            under_way = [one for one in (*self._singles, *self._sending) if one.is_first]
+            self._firsts.keep(lambda delivery: not belongs(delivery), under_way)
             self._retries.keep(lambda delivery: not belongs(delivery))
             self._after_pick()
         return dropped
@@ -166,7 +175,7 @@ class Endpoint:
     def _work_on(self) -> None:
         """One more task, where there is work for it."""
         if not self._has_work() or len(self._tasks) >= min(
-            self.bounds.concurrency, self._calls + self._firsts.ready + len(self._retries)
+            self.bounds.concurrency, self._calls + len(self._singles) + self._firsts.ready + len(self._retries)
         ):
             return
         if not self._tasks:
@@ -211,11 +220,19 @@ class Endpoint:
         """Attempt what comes next. False when there is nothing that may be sent now."""
         if not (self._has_work() and self._pulse.steady):
             return False
-        await self._attempt(self._pick())
+        if self._next_single:
+            await self._attempt_single()
+        else:
+            await self._attempt(self._pick())
         return True
 
     def _has_work(self) -> bool:
-        return bool(self._firsts.ready or self._retries) and not (self._held or self.disabled)
+        return bool(self._next_single or self._firsts.ready or self._retries) and not (self._held or self.disabled)
+
+    @property
+    def _next_single(self) -> bool:
+        """One after the other: they may be of one entity."""
+        return bool(self._singles) and not self._is_sending_single
 
     def _wake_after(self, seconds: float) -> None:
         """A probe in flight wakes the others when it ends; an open breaker ends by time."""
@@ -240,22 +257,49 @@ class Endpoint:
         if len(self._firsts) <= self.bounds.queue * 9 // 10:
             self._room.set()
 
+    async def _attempt_single(self) -> None:
+        self._is_sending_single = True
+        try:
+            await self._attempt([self._singles.popleft()])
+        finally:
+            self._is_sending_single = False
+
     async def _attempt(self, picked: list[Delivery]) -> None:
         self._sending.update(picked)
         self._calls += 1
         try:
-            answer = await self.sender.send([delivery.event for delivery in picked])
+            answer = await self._send(picked)
         finally:
             self._calls -= 1
             self._sending.difference_update(picked)
             self._quiet.set()
-        now = self.last_answer_at = self._clock.monotonic()
-        self.seconds.observe(answer.ms / 1000)
-        self.breaker.record(answer.meaning is Meaning.FAILED, now)
+        self.last_answer_at = self._clock.monotonic()
+        if answer.error_class is ErrorClass.FAULT and len(picked) > 1:
+            # one of them may be what the sender stumbles over: the others must not share its attempts
+            self._singles.extend(picked)
+        else:
+            self._answered(picked, answer)
+        self._work_on()
+
+    async def _send(self, picked: list[Delivery]) -> Answer:
+        """What a sender raises is an answer, too: one delivery's trouble must not end the worker, which serves all."""
+        began = self._clock.monotonic()
+        try:
+            return await self.sender.send([delivery.event for delivery in picked])
+        except Exception as fault:
+            name = type(fault).__name__
+            log.exception("%s: sending failed with an unexpected %s; the delivery is retried by its schedule", self.name, name)
+            ms = round((self._clock.monotonic() - began) * 1000, 2)
+            return Answer(Meaning.FAILED, ms, error=f"unexpected error in sending: {name}", error_class=ErrorClass.FAULT)
+
+    def _answered(self, picked: list[Delivery], answer: Answer) -> None:
+        if answer.error_class is not ErrorClass.FAULT:
+            self.seconds.observe(answer.ms / 1000)
+            self.breaker.record(answer.blames_endpoint, self._clock.monotonic())
         if self._rate is not None and answer.retry_after is not None:
             self._rate.pause(min(answer.retry_after, self.bounds.longest_pause))
         for delivery in picked:
             self._on_answer(delivery, answer)
-        for subject in {delivery.event.subject for delivery in picked if delivery.is_first}:
+        unanswered = {delivery.event.subject for delivery in self._singles if delivery.is_first}
+        for subject in {delivery.event.subject for delivery in picked if delivery.is_first} - unanswered:
             self._firsts.made(subject)
-        self._work_on()

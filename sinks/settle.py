@@ -41,7 +41,7 @@ class Settler:
         verdict = judge(answer, attempts, self._policy, self._random.random())
         if verdict.outcome is Outcome.DELIVERED:
             self._states.succeeded(delivery.subscription)
-        elif verdict.outcome is Outcome.RETRY:
+        elif verdict.outcome is Outcome.RETRY and answer.blames_endpoint:
             self._states.failed(delivery.subscription)
         if not delivery.shard.closed:
             self._carry_out(delivery, answer, attempts, verdict, now)
