@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Delivery:
     """`attempts`: made before this process took it up. `held_topic`, `held_offset`: the record that stays open until this is settled,
     of the changes for a first attempt, of a retry topic for a later one. `topic`, `offset`: the event's own place in the changes;
-    the partition is the shard's. `queued_at`: monotonic seconds."""
+    the partition is the shard's. `queued_at`: monotonic seconds. `memory`: bytes that its endpoint accounts for it."""
 
     subscription: str
     event: Event
@@ -26,6 +26,7 @@ class Delivery:
     held_offset: int
     attempts: int = 0
     queued_at: float = 0.0
+    memory: int = 0
 
     @property
     def is_first(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.clock import Clock
@@ -19,6 +19,7 @@ from runtime.rate import RateLimit
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
+from sinks.budget import Budget
 from sinks.delivery import Delivery
 from sinks.firsts import FirstAttempts
 from sinks.lane import RetryLane
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_SHARE = 16
 """One pick in so many goes to a retry although first attempts wait."""
+_ALONE_BYTES = 128 * 1024 * 1024
+"""Memory of an endpoint that shares none with others."""
 _MAX_QUEUED_BYTES = 8 * 1024 * 1024
 """Of one endpoint: events are about 1 KB, but one may have a large series in it."""
 
@@ -60,6 +63,7 @@ class Endpoint:
         on_busy: Callable[[str, bool], None],
         pulse: Pulse,
         recorded: asyncio.Event,
+        memory: Budget | None = None,
         rate: RateLimit | None = None,
     ) -> None:
         self.name = name
@@ -75,6 +79,7 @@ class Endpoint:
         self._on_answer = on_answer
         self._on_error = on_error
         self._on_busy = on_busy
+        self._memory = memory or Budget(_ALONE_BYTES, [name], _ALONE_BYTES)
         self._rate = rate
         self._pulse = pulse
         self._recorded = recorded
@@ -93,9 +98,14 @@ class Endpoint:
 
     def room(self) -> int:
         """How many more first attempts it takes now."""
-        if self.blocked or self._firsts.size >= _MAX_QUEUED_BYTES:
+        if self.blocked or self._firsts.size >= _MAX_QUEUED_BYTES or not self._memory.free(self.name):
             return 0
         return max(self.bounds.queue - len(self._firsts), 0)
+
+    @property
+    def half_empty(self) -> bool:
+        """Whether it is worth reading on for: small refills would cost a fetch each."""
+        return self.room() * 2 >= self.bounds.queue and self._memory.free(self.name) * 2 >= self._memory.reserve
 
     @property
     def blocked(self) -> bool:
@@ -127,14 +137,17 @@ class Endpoint:
     def offer(self, delivery: Delivery) -> None:
         """A first attempt. The caller has asked for `room`; one more does no harm."""
         delivery.queued_at = self._clock.monotonic()
-        if self._firsts.add(delivery):
+        ready = self._firsts.add(delivery)
+        self._account(delivery)
+        if ready:
             self._work_on()
 
     def offer_retry(self, delivery: Delivery) -> bool:
         """A later attempt. False when there is no room, or the breaker is open."""
-        if self.blocked or self._retries.full:
+        if self.blocked or self._retries.full or not self._memory.free(self.name):
             return False
         self._retries.add(delivery, self._clock.monotonic())
+        self._account(delivery)
         self._work_on()
         return True
 
@@ -150,6 +163,7 @@ class Endpoint:
             under_way = [one for one in (*self._singles, *self._sending) if one.is_first]
             self._firsts.keep(lambda delivery: not belongs(delivery), under_way)
             self._retries.keep(lambda delivery: not belongs(delivery))
+            self._release(dropped)
             self._after_pick()
         return dropped
 
@@ -171,6 +185,16 @@ class Endpoint:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _account(self, delivery: Delivery) -> None:
+        if self._memory.scarce:
+            delivery.event.slim()
+        delivery.memory = delivery.event.memory
+        self._memory.take(self.name, delivery.memory)
+
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        """What has been attempted or dropped."""
+        self._memory.give(self.name, sum(delivery.memory for delivery in deliveries))
 
     def _work_on(self) -> None:
         """One more task, where there is work for it."""
@@ -272,11 +296,14 @@ class Endpoint:
         finally:
             self._calls -= 1
             self._sending.difference_update(picked)
+            self._release(picked)
             self._quiet.set()
         self.last_answer_at = self._clock.monotonic()
         if answer.error_class is ErrorClass.FAULT and len(picked) > 1:
             # one of them may be what the sender stumbles over: the others must not share its attempts
             self._singles.extend(picked)
+            for delivery in picked:
+                self._account(delivery)
         else:
             self._answered(picked, answer)
         self._work_on()

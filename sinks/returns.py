@@ -20,16 +20,24 @@ from sinks.endpoint import Endpoint
 from sinks.event import UnreadableEvent, read_event
 from sinks.parcel import Parcel, UnreadableParcel, read_parcel
 from sinks.shard import Shard
+from sinks.topics import DELAYS
 
 log = logging.getLogger(__name__)
 
 _WINDOW = 200
 _WINDOW_BYTES = 512 * 1024
-"""Of each retry topic so much is held in memory until it is due."""
+"""Of each retry topic so much is held in memory until it is due, or less where there are many partitions: see `window_bytes`."""
+_WINDOWS_SHARE = 8
+_SMALLEST_WINDOW_BYTES = 16 * 1024
 _HELD_S = 1.0
 """What is due this soon is waited for; it takes no hop."""
 _POLL_MS = 500
 _DELETE_EVERY_S = 60.0
+
+
+def window_bytes(total: int, partitions: int) -> int:
+    """Of one retry topic in one partition, so that all of them together hold an eighth of `total` at most."""
+    return max(min(total // _WINDOWS_SHARE // (partitions * len(DELAYS)), _WINDOW_BYTES), _SMALLEST_WINDOW_BYTES)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,7 +50,8 @@ class _Waiting:
 
 
 class Returns:
-    """`give_up(delivery)` is called for what is due when its endpoint is disabled."""
+    """`give_up(delivery)` is called for what is due when its endpoint is disabled. `window`: bytes of each retry topic that wait in
+    memory."""
 
     def __init__(
         self,
@@ -52,8 +61,10 @@ class Returns:
         give_up: Callable[[Delivery], None],
         clock: Clock,
         random: Random,
+        window: int,
     ) -> None:
         self._cluster = cluster
+        self._window_bytes = window
         self._shard = shard
         self._endpoints = endpoints
         self._give_up = give_up
@@ -68,7 +79,7 @@ class Returns:
 
     async def run(self) -> None:
         """Until the shard is closed or the task cancelled."""
-        consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=_WINDOW_BYTES // 2)
+        consumer = self._cluster.consumer(group_id=None, max_partition_fetch_bytes=self._window_bytes // 2)
         await consumer.start()
         try:
             partitions = {topic: TopicPartition(topic, self._shard.partition) for topic in self._shard.retries}
@@ -97,7 +108,7 @@ class Returns:
                 self._take(record)
 
     def _has_window(self, topic: str) -> bool:
-        return self._counts[topic] < _WINDOW and self._bytes[topic] < _WINDOW_BYTES
+        return self._counts[topic] < _WINDOW and self._bytes[topic] < self._window_bytes
 
     def _take(self, record: ConsumerRecord) -> None:
         tracker = self._shard.retries[record.topic]

@@ -56,7 +56,7 @@ class Trail:
         return [lag for lag in self._shard.lags.values() if lag.until is None]
 
     def _next(self) -> Lag | None:
-        """Whose turn it is, of those whose endpoint is at least half empty: small refills would cost a fetch each."""
+        """Whose turn it is, of those whose endpoint is at least half empty."""
         ready = [lag for lag in self._behind() if self._has_room(lag)]
         if not ready:
             return None
@@ -69,7 +69,7 @@ class Trail:
             return False
         if lag.tracker.position >= self._shard.commons[lag.topic].position and not self._is_well(endpoint):
             return False
-        return endpoint.room() * 2 >= endpoint.bounds.queue
+        return endpoint.half_empty
 
     async def _advance(self, consumer: AIOKafkaConsumer, lag: Lag) -> None:
         shard, endpoint = self._shard, self._endpoints[lag.subscription]

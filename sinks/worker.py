@@ -23,6 +23,7 @@ from runtime.topics import ensure_topics
 from schemas.config import Config
 from schemas.delivery import EndpointState
 from sinks.answer import Kind
+from sinks.budget import Budget
 from sinks.client import Client
 from sinks.commits import Commits
 from sinks.directory import Directory
@@ -32,7 +33,7 @@ from sinks.journal import BATCH_BYTES, Journal
 from sinks.metrics import Engine, SinksMetrics
 from sinks.ownership import Ownership
 from sinks.retry import RetryPolicy
-from sinks.returns import Returns
+from sinks.returns import Returns, window_bytes
 from sinks.senders import Rates, bounds_of, sender_of
 from sinks.settle import Settler
 from sinks.shard import Shard
@@ -50,6 +51,8 @@ _HAND_OVER_S = 5.0
 _FETCH_WAIT_MS = 100
 """While aiokafka holds records that nobody has taken for a tenth of a second, it asks for the other partitions alone, and the answer
 must come before it asks for all again: with the default of 500 ms, a moment's hold-up becomes half a second for what came meanwhile."""
+_MEMORY_RESERVE = 1024 * 1024
+"""Of each endpoint, in bytes of its queue: some hundred events, so that it is never idle while others hold all the rest."""
 _COLLECT_AFTER = (10_000, 20, 20)
 _TIDY_EVERY_S = 1.0
 _HELD_BACK_S = 10.0
@@ -125,6 +128,7 @@ class Worker:
     def _make_endpoints(self, client: Client) -> None:
         policy = RetryPolicy.of(self._config.delivery)
         rates = Rates(self._clock)
+        memory = Budget(self._config.delivery.total_queue_bytes, self._names, _MEMORY_RESERVE)
         self._settler = Settler(policy, self._journal, self._states, self._clock, self._random, self._kinds)
         for subscription in self._config.subscriptions:
             endpoint = Endpoint(
@@ -138,6 +142,7 @@ class Worker:
                 rate=rates.of(subscription),
                 pulse=self._pulse,
                 recorded=self._recorded,
+                memory=memory,
             )
             endpoint.since_ms = int(self._states.since(subscription.name).timestamp() * 1000)
             endpoint.disabled = self._states.disabled(subscription.name)
@@ -210,7 +215,8 @@ class Worker:
 
     def _opened(self, shard: Shard) -> None:
         trail = Trail(self._cluster, shard, self._directory, self._endpoints, self._clock)
-        returns = Returns(self._cluster, shard, self._endpoints, self._settler.give_up, self._clock, self._random)
+        window = window_bytes(self._config.delivery.total_queue_bytes, self._cluster.topics.partitions)
+        returns = Returns(self._cluster, shard, self._endpoints, self._settler.give_up, self._clock, self._random, window)
         self._shard_tasks[shard] = [self._watched(trail.run()), self._watched(returns.run())]
         if shard.partition == WATCHING:
             delivery = self._config.delivery

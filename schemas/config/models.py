@@ -123,7 +123,9 @@ class Breaker(Section):
 
 
 class Delivery(Section):
-    """How every endpoint is called and called again. `alert_every`: of one endpoint, no two alerts come closer together."""
+    """How every endpoint is called and called again. `queue`: deliveries of one endpoint that wait in memory. `total_queue_bytes`: what
+    waits of all of them; beyond it deliveries wait in Kafka, as they do beyond a full queue. `alert_every`: of one endpoint, no two
+    alerts come closer together."""
 
     timeout: Period = timedelta(seconds=15)
     connect_timeout: Period = timedelta(seconds=5)
@@ -133,6 +135,7 @@ class Delivery(Section):
     max_response_bytes: Count = Field(default=16 * 1024, gt=0)
     max_body_bytes: Count = Field(default=256 * 1024, gt=0)
     queue: Count = Field(default=1000, ge=1)
+    total_queue_bytes: Count = Field(default=128 * 1024 * 1024, ge=1024 * 1024)
     disable_after: Period = timedelta(days=5)
     alert_every: Period = timedelta(hours=1)
     breaker: Breaker = Breaker()

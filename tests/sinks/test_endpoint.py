@@ -12,6 +12,7 @@ from runtime.clock import ManualClock, SystemClock
 from runtime.pulse import Pulse
 from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning
+from sinks.budget import Budget
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
@@ -41,7 +42,14 @@ def delivery(number: int, held: str = "retry") -> Delivery:
     return Delivery("hook", event, shard, "changes", number, held, number)
 
 
-def endpoint_to(sender: Taking, bounds: Bounds, recorded: asyncio.Event | None = None, rate: RateLimit | None = None) -> Endpoint:
+def endpoint_to(
+    sender: Taking,
+    bounds: Bounds,
+    recorded: asyncio.Event | None = None,
+    rate: RateLimit | None = None,
+    memory: Budget | None = None,
+    name: str = "hook",
+) -> Endpoint:
     def failed(error: BaseException) -> None:
         raise error
 
@@ -50,12 +58,13 @@ def endpoint_to(sender: Taking, bounds: Bounds, recorded: asyncio.Event | None =
 
     clock = SystemClock()
     return Endpoint(
-        *("hook", sender, bounds, clock),
+        *(name, sender, bounds, clock),
         on_answer=ignore,
         on_error=failed,
         on_busy=ignore,
         pulse=Pulse(clock),
         recorded=recorded or always(),
+        memory=memory,
         rate=rate,
     )
 

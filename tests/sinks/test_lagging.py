@@ -57,6 +57,25 @@ async def test_one_that_lags_goes_on_at_its_cursor_after_a_restart_in_order_and_
     assert numbers(receiver.to("/fast")) == list(range(70))
 
 
+async def test_what_exceeds_the_memory_of_all_queues_waits_at_a_cursor_as_beyond_a_full_queue(world: World) -> None:
+    gate = asyncio.Event()
+
+    async def gated(call: Call) -> int:
+        if call.path == "/slow":
+            await gate.wait()
+        return 200
+
+    async with receiving(gated) as receiver:
+        slow, fast = (webhook(name, f"{receiver.url}/{name}", concurrency=1) for name in ("slow", "fast"))
+        async with world.working(config_of(slow, fast, total_queue_bytes=1024 * 1024, timeout="30s")):
+            await world.publish(*(change_event(number, entity_id="one", name="x" * 20_000) for number in range(100)))
+            await until(lambda: len(receiver.to("/fast")) == 100)
+            await until(lambda: cursors(world))
+            gate.set()
+            await until(lambda: len(receiver.to("/slow")) >= 100)
+    assert numbers(receiver.to("/slow")) == list(range(100))
+
+
 async def _none(world: World) -> bool:
     return not await cursors(world)
 
