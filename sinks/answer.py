@@ -23,7 +23,8 @@ class Meaning(Enum):
 
 
 class Answer(NamedTuple):
-    """`ms`: how long the attempt took. `retry_after` in seconds. `text`: the beginning of what the receiver said."""
+    """`ms`: how long the attempt took. `retry_after` in seconds. `text`: the beginning of what the receiver said.
+    `note`: what an operator may want to hear of the attempt beside its result."""
 
     meaning: Meaning
     ms: float
@@ -33,6 +34,7 @@ class Answer(NamedTuple):
     address: str | None = None
     text: str | None = None
     error_class: ErrorClass | None = None
+    note: str | None = None
 
     @property
     def blames_endpoint(self) -> bool:

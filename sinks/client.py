@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 
 import aiohttp
-from aiohttp.connector import Connection
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from runtime.dns import Resolver
 from runtime.http_dates import retry_after
+from runtime.rate import RateLimit
 from schemas.config import Delivery
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.guard import AddressRefused, Network, guarded_socket
 from sinks.retry import RETRY_AFTER_STATUSES
+from sinks.wire import NoAnswer, Response, session
 
-_KEEPALIVE_S = 30.0
+_KEEPALIVE_S = 4.0
+"""Many servers close an idle connection after 5 s: rather close it before them than send into a closed one."""
 _DNS_CACHE_S = 10
 """Short, so that a receiver can move. Safe at any length: the guard looks at the address that is connected to."""
 _DRAIN_S = 1.0
 """The answer is in the status; so long is waited for the rest of a 2xx, which lets the connection be used again."""
 _GONE = 410
-
-
-class _Response(aiohttp.ClientResponse):
-    """Remembers the receiver's address, which is gone once the connection is back in the pool."""
-
-    peer: str | None = None
-
-    async def start(self, connection: Connection) -> Self:
-        transport = connection.transport
-        peer = transport.get_extra_info("peername") if transport else None
-        self.peer = peer[0] if peer else None
-        await super().start(connection)
-        return self
+_CLOSED_WHILE_IDLE = "the receiver had closed the idle connection"
+_SENT_AGAIN = f"{_CLOSED_WHILE_IDLE}: sent again on a new one"
 
 
 class Reply(NamedTuple):
-    """A response: its first bytes, or why there is none. `status` None: nothing came back."""
+    """A response: its first bytes, or why there is none. `status` None: nothing came back that says what became of the request.
+    `is_malformed`: no valid HTTP behind the status line. `is_stale`: a reused connection that had been closed before the request.
+    `note`: what an operator may want to hear of the exchange beside its result."""
 
     ms: float
     status: int | None = None
@@ -53,6 +48,9 @@ class Reply(NamedTuple):
     error: str | None = None
     address: str | None = None
     error_class: ErrorClass | None = None
+    is_malformed: bool = False
+    is_stale: bool = False
+    note: str | None = None
 
     @property
     def text(self) -> str | None:
@@ -72,43 +70,58 @@ class Client:
     def __init__(self, settings: Delivery, allow: Sequence[Network] = (), nameservers: Sequence[str] = ()) -> None:
         self._max_response = settings.max_response_bytes
         self._resolver = Resolver(settings.connect_timeout.total_seconds(), nameservers)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # each endpoint has its own limit
-                socket_factory=guarded_socket(allow),
-                resolver=self._resolver,
-                ttl_dns_cache=_DNS_CACHE_S,
-                keepalive_timeout=_KEEPALIVE_S,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=settings.timeout.total_seconds(), sock_connect=settings.connect_timeout.total_seconds()
-            ),
-            response_class=_Response,
-            auto_decompress=False,  # a small answer must not unfold into a gigabyte
-            trust_env=False,
-        )
+        self._timeout_s = settings.timeout.total_seconds()
+        self._connect_timeout_s = settings.connect_timeout.total_seconds()
+        connecting: dict[str, Any] = {
+            "limit": 0,  # each endpoint has its own limit
+            "socket_factory": guarded_socket(allow),
+            "resolver": self._resolver,
+            "ttl_dns_cache": _DNS_CACHE_S,
+        }
+        self._session = session(self._within(self._timeout_s), keepalive_timeout=_KEEPALIVE_S, **connecting)
+        self._unpooled = session(self._within(self._timeout_s), force_close=True, **connecting)
         self._parsed: dict[str, URL] = {}
-        self._timeout = f"{settings.timeout.total_seconds():g} s"
-        self._connect_timeout = f"{settings.connect_timeout.total_seconds():g} s"
 
     async def aclose(self) -> None:
         await self._session.close()
+        await self._unpooled.close()
         await self._resolver.close()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """One request. What goes wrong on the way is a Reply without a status."""
+    def _within(self, seconds: float) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=seconds, sock_connect=self._connect_timeout_s)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], rate: RateLimit | None = None) -> Reply:
+        """One request. What goes wrong on the way is a Reply without a status. One that met a connection which the receiver had closed
+        while it was idle is sent once more, on a new connection: within the same time-out, and as one more request of `rate`."""
+        start = time.monotonic()
+        reply = await self._post(self._session, url, body, headers, self._timeout_s)
+        if not reply.is_stale:
+            return reply
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(self._timeout_s - (time.monotonic() - start)):
+                    if rate is not None:
+                        await stack.enter_async_context(rate.request())
+            except TimeoutError:
+                return reply._replace(ms=_since(start))
+            again = await self._post(self._unpooled, url, body, headers, self._timeout_s - (time.monotonic() - start))
+        return again._replace(ms=_since(start), note=_SENT_AGAIN)
+
+    async def _post(
+        self, session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> Reply:
         start = time.monotonic()
         try:
             if (parsed := self._parsed.get(url)) is None:
                 parsed = self._parsed[url] = URL(url)
-            async with self._session.post(parsed, data=BytesPayload(body), headers=headers, allow_redirects=False) as response:
-                read = await self._read(response)
-                return Reply(_since(start), response.status, response.headers, read, address=_peer(response))
+            posted = session.post(
+                parsed, data=BytesPayload(body), headers=headers, allow_redirects=False, timeout=self._within(timeout_s)
+            )
+            return await self._exchange(start, posted)
         except aiohttp.ConnectionTimeoutError:
-            kind, error = ErrorClass.TIMEOUT, f"no connection within {self._connect_timeout}"
+            kind, error = ErrorClass.TIMEOUT, f"no connection within {self._connect_timeout_s:g} s"
         except TimeoutError:
-            kind, error = ErrorClass.TIMEOUT, f"no answer within {self._timeout}"
+            kind, error = ErrorClass.TIMEOUT, f"no answer within {self._timeout_s:g} s"
         except aiohttp.ClientConnectorError as problem:
             kind, error = _connect_error(problem)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
@@ -119,39 +132,69 @@ class Client:
             kind, error = ErrorClass.CONNECTION, f"connection lost: {problem}"
         return Reply(_since(start), error=error, error_class=kind)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """The first bytes of the body. A receiver that has said 2xx and then lets the rest drip has received all the same."""
+    async def _exchange(self, start: float, posted: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> Reply:
+        """Raises what aiohttp does where the receiver did not answer."""
+        try:
+            async with posted as response:
+                assert isinstance(response, Response)
+                read, is_whole = await self._read(response)
+                handler = response.handler
+                is_malformed = handler.is_malformed or not is_whole
+                return Reply(
+                    _since(start), response.status, response.headers, read, address=handler.peer, is_malformed=is_malformed
+                )
+        except NoAnswer as cut:
+            if cut.status is not None and 200 <= cut.status < 300:
+                # what the receiver has plainly taken must not be sent again
+                return Reply(_since(start), cut.status, address=cut.peer, is_malformed=True)
+            if cut.is_stale:
+                return Reply(_since(start), error=_CLOSED_WHILE_IDLE, error_class=ErrorClass.CONNECTION, is_stale=True)
+            if cut.status is not None and isinstance(cut.problem, aiohttp.ClientResponseError):
+                error = f"malformed HTTP answer, with status {cut.status}"
+                return Reply(_since(start), error=error, error_class=ErrorClass.PROTOCOL, address=cut.peer)
+            raise cut.problem from None
+
+    async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+        """The first bytes of the body, and whether it is well-formed as far as it was read. A receiver that has said 2xx and then lets
+        the rest drip has received all the same."""
         if response.content.at_eof():
-            return b""
+            return b"", True
         read = bytearray()
         try:
             async with asyncio.timeout(_DRAIN_S if 200 <= response.status < 300 else None):
                 while len(read) < self._max_response:
                     chunk = await response.content.read(self._max_response - len(read))
                     if not chunk:
-                        return bytes(read)
+                        return bytes(read), True
                     read += chunk
-        except (TimeoutError, aiohttp.ClientError):
+        except (TimeoutError, aiohttp.ClientError) as problem:
             response.close()
-            return bytes(read)
+            return bytes(read), isinstance(problem, TimeoutError)
         if not response.content.at_eof():
             response.close()  # rather a new connection than the rest of an endless body
-        return bytes(read)
+        return bytes(read), True
 
 
 def plain_answer(reply: Reply) -> Answer:
-    """What a reply means by HTTP alone: only 2xx succeeds, 410 ends the endpoint."""
+    """What a reply means by HTTP alone: only 2xx succeeds, a well-formed 410 ends the endpoint."""
     if reply.status is None:
-        return Answer(Meaning.FAILED, reply.ms, error=reply.error, address=reply.address, error_class=reply.error_class)
+        return Answer(
+            Meaning.FAILED,
+            reply.ms,
+            error=reply.error,
+            address=reply.address,
+            error_class=reply.error_class,
+            note=reply.note,
+        )
     if 200 <= reply.status < 300:
-        return Answer(Meaning.DELIVERED, reply.ms, reply.status, address=reply.address, text=reply.text)
+        return Answer(Meaning.DELIVERED, reply.ms, reply.status, address=reply.address, text=reply.text, note=reply.note)
     meaning, kind, error = Meaning.FAILED, ErrorClass.STATUS, f"status {reply.status}"
-    if reply.status == _GONE:
+    if reply.status == _GONE and not reply.is_malformed:
         meaning, kind = Meaning.GONE, ErrorClass.GONE
     elif 300 <= reply.status < 400:
         kind = ErrorClass.REDIRECT
         error += ", and redirects are not followed"
-    return Answer(meaning, reply.ms, reply.status, error, reply.retry_after, reply.address, reply.text, kind)
+    return Answer(meaning, reply.ms, reply.status, error, reply.retry_after, reply.address, reply.text, kind, reply.note)
 
 
 def _connect_error(problem: aiohttp.ClientConnectorError) -> tuple[ErrorClass, str]:
@@ -173,10 +216,6 @@ def _error_words(problem: Exception) -> str:
     if isinstance(problem, ValueError) and not isinstance(problem, aiohttp.ClientError):
         return "a header or the URL holds characters that HTTP does not allow"
     return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
-
-
-def _peer(response: aiohttp.ClientResponse) -> str | None:
-    return response.peer if isinstance(response, _Response) else None
 
 
 def _since(start: float) -> float:

@@ -102,7 +102,7 @@ def answer_of(reply: Reply, *, is_api: bool) -> Answer:
     word = _error_word(reply, is_api)
     if word is None:
         return answer
-    if word in ENDED:
+    if word in ENDED and not reply.is_malformed:
         meaning = Meaning.GONE
     elif word in _BAD_MESSAGE:
         meaning = Meaning.REFUSED

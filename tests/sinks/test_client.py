@@ -114,7 +114,7 @@ async def test_a_receiver_that_says_nothing_is_given_up_in_time() -> None:
     assert 900 < reply.ms < 3000
 
 
-@pytest.mark.parametrize("said", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, b"HTTP/1.1 abc\r\n\r\n"])
+@pytest.mark.parametrize("said", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 500 No\r\nX: " + b"y" * 100_000, b"HTTP/1.1 abc\r\n\r\n"])
 async def test_an_answer_that_is_no_http_is_a_failure_in_words(said: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
