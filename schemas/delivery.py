@@ -53,7 +53,7 @@ class _Record(BaseModel):
 
 class Attempt(_Record):
     """One call of one endpoint for one event. `attempt` counts from 1. `answer`: the beginning of what the receiver said. `name` and
-    `change` are what people read."""
+    `change` are what people read. `note`: what is worth knowing of the attempt beside its result."""
 
     webhook_id: str
     event_id: str
@@ -72,6 +72,7 @@ class Attempt(_Record):
     answer: str | None = Field(default=None, max_length=MAX_ANSWER_BYTES)
     name: str | None = None
     change: str | None = None
+    note: str | None = None
 
 
 class EndpointState(_Record):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 from aiohttp.payload import BytesPayload
@@ -17,7 +17,6 @@ from yarl import URL
 
 from runtime.dns import Resolver
 from runtime.http_dates import retry_after
-from runtime.rate import RateLimit
 from schemas.config import Delivery
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
@@ -64,6 +63,19 @@ class Reply(NamedTuple):
         return retry_after(self.headers.get("Retry-After"), datetime.now(UTC))
 
 
+class Rate(Protocol):
+    """Leave to send one more request: the block is entered when it may go, and left when it has its answer."""
+
+    def request(self) -> AbstractAsyncContextManager[None]: ...
+
+
+class Poster(Protocol):
+    """What a sender needs of a client."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """One request. What goes wrong on the way is a Reply without a status."""
+
+
 class Client:
     """Posts bodies. Redirects are not followed, cookies not kept, proxies of the environment not used."""
 
@@ -90,7 +102,7 @@ class Client:
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=seconds, sock_connect=self._connect_timeout_s)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], rate: RateLimit | None = None) -> Reply:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], rate: Rate | None = None) -> Reply:
         """One request. What goes wrong on the way is a Reply without a status. One that met a connection which the receiver had closed
         while it was idle is sent once more, on a new connection: within the same time-out, and as one more request of `rate`."""
         start = time.monotonic()
@@ -173,6 +185,17 @@ class Client:
         if not response.content.at_eof():
             response.close()  # rather a new connection than the rest of an endless body
         return bytes(read), True
+
+
+class Paced:
+    """A client for one endpoint. Who calls it has leave for one request of `rate`; for a second one it asks itself."""
+
+    def __init__(self, client: Client, rate: Rate | None) -> None:
+        self._client = client
+        self._rate = rate
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        return await self._client.post(url, body, headers, self._rate)
 
 
 def plain_answer(reply: Reply) -> Answer:

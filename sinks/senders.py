@@ -7,7 +7,7 @@ from runtime.rate import RateLimit
 from schemas.config import Config, Subscription
 from sinks.answer import Sender
 from sinks.breaker import Limits
-from sinks.client import Client
+from sinks.client import Client, Paced, Rate
 from sinks.endpoint import Bounds
 from sinks.signing import BadSecret
 from sinks.slack import SlackSender
@@ -30,12 +30,13 @@ class Rates:
         return None if rate is None else RateLimit(rate, self._clock)
 
 
-def sender_of(subscription: Subscription, config: Config, client: Client) -> Sender:
+def sender_of(subscription: Subscription, config: Config, client: Client, rate: Rate | None) -> Sender:
     """Raises BadSecret that names the subscription."""
+    paced = Paced(client, rate)
     if subscription.slack is not None:
-        return SlackSender(subscription, client)
+        return SlackSender(subscription, paced)
     try:
-        return WebhookSender(subscription, client, config.delivery.max_body_bytes)
+        return WebhookSender(subscription, paced, config.delivery.max_body_bytes)
     except BadSecret as error:
         raise BadSecret(f"subscription {subscription.name}: {error}") from None
 

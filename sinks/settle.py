@@ -108,5 +108,6 @@ class Settler:
                 "answer": None if verdict.outcome is Outcome.DELIVERED else answer.text,
                 "name": event.name,
                 "change": event.change,
+                "note": answer.note,
             },
         )

@@ -10,7 +10,7 @@ import orjson
 from schemas.config import Subscription
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
-from sinks.client import Client, Reply, plain_answer
+from sinks.client import Poster, Reply, plain_answer
 from sinks.event import Alert, Event
 from sinks.slack_alerts import alert_message
 from sinks.slack_blocks import Message, digest_of, message_of
@@ -50,7 +50,7 @@ _BAD_MESSAGE = frozenset(
 class SlackSender:
     kind: Literal["slack"] = "slack"
 
-    def __init__(self, subscription: Subscription, client: Client) -> None:
+    def __init__(self, subscription: Subscription, client: Poster) -> None:
         slack = subscription.slack
         assert slack is not None
         self._client = client

@@ -13,7 +13,7 @@ from schemas.event import CONTENT_TYPE
 from sinks import signing
 from sinks.answer import Answer, Meaning
 from sinks.bodies import CloudEventInstead, NoBody, body_of, content_type_of
-from sinks.client import Client, plain_answer
+from sinks.client import Poster, plain_answer
 from sinks.event import Event
 
 
@@ -29,7 +29,7 @@ class WebhookSender:
 
     kind: Literal["webhook"] = "webhook"
 
-    def __init__(self, subscription: Subscription, client: Client, max_body_bytes: int) -> None:
+    def __init__(self, subscription: Subscription, client: Poster, max_body_bytes: int) -> None:
         webhook = subscription.webhook
         assert webhook is not None
         self._subscription = subscription.name

@@ -131,15 +131,16 @@ class Worker:
         memory = Budget(self._config.delivery.total_queue_bytes, self._names, _MEMORY_RESERVE)
         self._settler = Settler(policy, self._journal, self._states, self._clock, self._random, self._kinds)
         for subscription in self._config.subscriptions:
+            rate = rates.of(subscription)
             endpoint = Endpoint(
                 subscription.name,
-                sender_of(subscription, self._config, client),
+                sender_of(subscription, self._config, client, rate),
                 bounds_of(subscription, self._config),
                 self._clock,
                 on_answer=self._settler.settle,
                 on_error=self._fail,
                 on_busy=lambda name, busy: self._busy.add(name) if busy else self._busy.discard(name),
-                rate=rates.of(subscription),
+                rate=rate,
                 pulse=self._pulse,
                 recorded=self._recorded,
                 memory=memory,

@@ -144,7 +144,7 @@ def delivery(attempts: Sequence[Attempt], width: int) -> RenderableType:
             _ms(attempt.ms),
             attempt.address or "-",
             moment(attempt.next_at) if attempt.next_at else "-",
-            printable(attempt.error or "-"),
+            printable("; ".join(filter(None, (attempt.error, attempt.note))) or "-"),
         ]
         for attempt in attempts
     ]
