@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, NoReturn
 
 import click
@@ -111,6 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code: Any = cli.main(list(arguments) if arguments is not None else None, prog_name="changecast", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
+        error.message = _redacted(error.message)
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -132,9 +134,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, ConfigError):
             raise
-        click.echo(str(error), err=True)
+        click.echo(_redacted(str(error)), err=True)
         return EXIT_CONFIG
     return code if isinstance(code, int) else 0
+
+
+def _redacted(message: str) -> str:
+    from schemas.redaction import redact
+
+    return redact(message)
 
 
 def _output_refused() -> OSError | None:
@@ -163,6 +171,13 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(descriptor, mode))
 
 
+def _print_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    from runtime.logs import print_uncaught
+
+    print_uncaught(kind, error, trace)
+
+
 def main() -> NoReturn:
     _open_what_is_closed()
+    sys.excepthook = _print_uncaught
     sys.exit(run())

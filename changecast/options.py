@@ -114,6 +114,15 @@ def unknown_subscription(name: str, names: Iterable[str]) -> click.BadParameter:
     return click.BadParameter(f"there is no subscription {name!r}; {hint}", param_hint="subscription")
 
 
+def echo_json(document: Any, *, indented: bool = False) -> None:
+    """A document for programs, with secrets redacted: an older version may have written them."""
+    import orjson
+
+    from schemas.redaction import redact_all
+
+    click.echo(orjson.dumps(redact_all(document), option=orjson.OPT_UTC_Z | (orjson.OPT_INDENT_2 if indented else 0)))
+
+
 def output() -> Console:
     """Where tables go. Colours and the terminal's width when somebody looks, plain and wide when not."""
     from rich.console import Console

@@ -25,6 +25,8 @@ from runtime.clock import Clock, SystemClock
 from runtime.dns import Resolver
 from runtime.http_dates import http_date, retry_after
 from runtime.rate import RateLimit
+from runtime.reasons import reason_of
+from schemas import redaction
 from schemas.config import Provider
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ _LONGEST_WAIT_S = 60.0
 _MAX_RETRY_AFTER_S = 3600.0
 """A provider that asks for more is asked again after an hour: a typo in a header must not end the polling."""
 _EXCERPT = 200
+_MESSAGE_BYTES = 2048
 _CONNECTIONS = 64
 _KEEPALIVE_S = 30.0
 _MAX_HEADER_BYTES = 64 * 1024
@@ -52,7 +55,10 @@ Params = Mapping[str, str | int | Sequence[str]]
 
 
 class ProviderError(Exception):
-    """A provider did not give what was asked for. The message names the request."""
+    """A provider did not give what was asked for. The message names the request, and is redacted: it may quote an answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redaction.excerpt(message, _MESSAGE_BYTES))
 
 
 class ProviderUnavailable(ProviderError):
@@ -93,7 +99,7 @@ class Answer:
             raise BadResponse(f"{self.request}: status {self.status}, not JSON: {self.excerpt()}", self.body) from error
 
     def excerpt(self) -> str:
-        return repr(self.body[:_EXCERPT].decode("utf-8", "replace"))
+        return repr(redaction.excerpt(self.body, _EXCERPT, cut=True))
 
 
 class ProviderHttp:
@@ -197,8 +203,12 @@ class ProviderHttp:
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             # aiohttp's own where the transport does not translate it: an answer that is no HTTP
             # and without its name: the transport calls a host that can't be found a ConnectTimeout
-            said = str(error) or "connection lost"
-            raise ProviderUnavailable(f"{named}: {said[:_EXCERPT]}") from error
+            where = (
+                f"no connection to {httpx.URL(url).host}: "
+                if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                else ""
+            )
+            raise ProviderUnavailable(f"{named}: {where}{reason_of(error)}") from error
         if answer.status in _RETRYABLE or answer.status >= 500:
             wait = _asked_wait(answer)
             if wait is not None:
@@ -219,7 +229,7 @@ class ProviderHttp:
         try:
             link = httpx.URL(path)
         except httpx.InvalidURL as error:
-            raise BadResponse(f"a link from {self.base_url} can't be read: {error}", path.encode()) from error
+            raise BadResponse(f"a link from {self.base_url} can't be read: it is no URL", path.encode()) from error
         if link.host == base.host and link.port is None and base.port is None:
             # a server behind a proxy may not know that it is reached by https
             link = link.copy_with(scheme=base.scheme)

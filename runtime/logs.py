@@ -12,6 +12,7 @@ import logging
 import re
 import shutil
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,14 +98,40 @@ def set_up(level: int = logging.INFO, file: Path | None = None) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(True)
+    redact_uncaught()
     if file is None:
         sys.excepthook = _log_uncaught
+        threading.excepthook = _log_of_thread
+        sys.unraisablehook = _log_unraisable
 
 
-def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        return
-    logging.getLogger("changecast").critical(UNCAUGHT, exc_info=(kind, error, trace))
+def redact_uncaught() -> None:
+    """From here on the interpreter's own tracebacks of uncaught errors are redacted too."""
+    sys.excepthook = print_uncaught
+    threading.excepthook = lambda args: print_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: print_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def print_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """As the interpreter does, with secrets redacted."""
+    if error is not None and not issubclass(kind, SystemExit):
+        print(redaction.redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None, message: str = UNCAUGHT
+) -> None:
+    if error is not None and not issubclass(kind, KeyboardInterrupt | SystemExit):
+        logging.getLogger("changecast").critical(message, exc_info=(kind, error, trace))
+
+
+def _log_of_thread(args: threading.ExceptHookArgs) -> None:
+    name = args.thread.name if args.thread is not None else "a thread"
+    _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback, f"{name} ended by an error")
+
+
+def _log_unraisable(args: sys.UnraisableHookArgs) -> None:
+    _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback, "an error that nobody could be given")
 
 
 @contextlib.contextmanager

@@ -15,8 +15,10 @@ import aiohttp
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
-from runtime.dns import Resolver
+from runtime.dns import LookupFailed, Resolver
 from runtime.http_dates import retry_after
+from runtime.reasons import reason_of
+from schemas import redaction
 from schemas.config import Delivery
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
@@ -53,8 +55,8 @@ class Reply(NamedTuple):
 
     @property
     def text(self) -> str | None:
-        """The beginning, without the half of a character at its end."""
-        return self.body[:MAX_ANSWER_BYTES].decode("utf-8", "replace").removesuffix("\ufffd") or None
+        """The beginning, redacted: some receivers echo the request. The body itself may be cut anywhere."""
+        return redaction.excerpt(self.body, MAX_ANSWER_BYTES, cut=True) or None
 
     @property
     def retry_after(self) -> float | None:
@@ -141,7 +143,7 @@ class Client:
         except (aiohttp.ClientError, ValueError) as problem:
             kind, error = ErrorClass.PROTOCOL, _error_words(problem)
         except (OSError, ssl.SSLError) as problem:
-            kind, error = ErrorClass.CONNECTION, f"connection lost: {problem}"
+            kind, error = ErrorClass.CONNECTION, f"connection lost: {reason_of(problem)}"
         return Reply(_since(start), error=error, error_class=kind)
 
     async def _exchange(self, start: float, posted: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> Reply:
@@ -221,24 +223,23 @@ def plain_answer(reply: Reply) -> Answer:
 
 
 def _connect_error(problem: aiohttp.ClientConnectorError) -> tuple[ErrorClass, str]:
+    if isinstance(problem, aiohttp.ClientSSLError):
+        # a certificate's error has no os_error
+        return ErrorClass.TLS, f"no connection to {problem.host}:{problem.port}: {reason_of(problem)}"
     reason = problem.os_error
     if isinstance(reason, AddressRefused) or "network.allow" in str(reason):
         return ErrorClass.ADDRESS_REFUSED, str(reason)
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
-        return ErrorClass.DNS, f"the host name {problem.host!r} has no address: {reason.strerror or reason}"
-    kind = ErrorClass.TLS if isinstance(problem, aiohttp.ClientSSLError) else ErrorClass.CONNECTION
-    return kind, f"no connection to {problem.host}:{problem.port}: {reason.strerror or reason}"
+        why = reason.strerror if isinstance(reason, LookupFailed) else reason_of(reason)
+        return ErrorClass.DNS, f"the host name {problem.host!r} has no address: {why}"
+    return ErrorClass.CONNECTION, f"no connection to {problem.host}:{problem.port}: {reason_of(reason)}"
 
 
 def _error_words(problem: Exception) -> str:
-    """Never the URL, which may hold a secret: aiohttp puts it into some of its messages."""
-    if isinstance(problem, aiohttp.InvalidURL):
-        return "the URL can't be used"
-    if isinstance(problem, aiohttp.ClientResponseError):
-        return f"no HTTP response: {problem.message}"
+    """Never a library's text: aiohttp puts the URL, which may hold a secret, into some of its messages."""
     if isinstance(problem, ValueError) and not isinstance(problem, aiohttp.ClientError):
         return "a header or the URL holds characters that HTTP does not allow"
-    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+    return reason_of(problem)
 
 
 def _since(start: float) -> float:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from runtime.clock import Clock
+from schemas import redaction
+from schemas.dead import MAX_ERROR_BYTES
 from schemas.delivery import ErrorClass, Outcome
 from sinks.answer import Answer, Kind, Meaning
 from sinks.delivery import Delivery
@@ -37,6 +39,8 @@ class Settler:
 
     def settle(self, delivery: Delivery, answer: Answer) -> None:
         """An attempt has ended."""
+        if answer.error is not None:
+            answer = answer._replace(error=redaction.excerpt(answer.error, MAX_ERROR_BYTES))
         attempts, now = delivery.attempts + 1, self._clock.now()
         verdict = judge(answer, attempts, self._policy, self._random.random())
         if verdict.outcome is Outcome.DELIVERED:

@@ -25,8 +25,6 @@ from sinks.tracker import MAX_METADATA_CHARS, Position, Tracker
 log = logging.getLogger(__name__)
 
 Commit = tuple[int, str]
-_ERROR_CHARS = 2_000
-"""Of an error's words in the dead topic: an event that was just small enough for its topic must fit with them."""
 _CROWDED = MAX_METADATA_CHARS // 2
 """Open deliveries of one partition, from which on a commit's text may be too short for them."""
 
@@ -195,7 +193,7 @@ class Shard:
         """Into `changecast.dead`, as it came, with its origin."""
         headers = dead.headers(
             reason=reason,
-            error=error[:_ERROR_CHARS],
+            error=error,
             topic=topic,
             partition=self.partition,
             offset=offset,

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from runtime.clock import Clock
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from schemas import dead
-from schemas.alert import AlertKind, LastDead, ReadTo, Told
+from schemas import dead, redaction
+from schemas.alert import AlertData, AlertKind, LastDead, ReadTo, Told
 from schemas.delivery import EndpointState
 from sinks.alerting import alert, due, told_now, with_dead
 from sinks.answer import Kind
@@ -151,7 +151,7 @@ class Watch:
             event_id=event.id,
             subject=event.subject,
             attempts=attempts,
-            error=headers.get(dead.ERROR, ""),
+            error=redaction.redact(headers.get(dead.ERROR, "")),  # an older version may have written it
             at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
         )
 
@@ -167,6 +167,8 @@ class Watch:
     def _write(self, kind: AlertKind, told: Told, state: EndpointState, now: datetime) -> None:
         name = told.subscription
         event = alert(kind, told, state, self._kinds[name], now, self._disable_after)
+        # an older version may have written what it tells of
+        event = event.model_copy(update={"data": AlertData.model_validate(redaction.redact_all(event.data.model_dump()))})
         log.warning("%s (`%s`)", event.data.summary, event.data.remedy)
         self._told[name] = told_now(told, state, now)
         alerts = self._cluster.topics.alerts.name

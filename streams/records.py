@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from schemas import dead
+from schemas import dead, redaction
 from schemas.event import ChangeEvent
 from schemas.topics import MAX_RECORD_BYTES, ROOM_BYTES, Topics
 from streams.deadlimit import DeadCount
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 LARGEST_VALUE = MAX_RECORD_BYTES - ROOM_BYTES
 """Leaves room for a record's key and headers."""
 _LONGEST_ERROR = 1_000
-"""Characters: a sentence for people, in a header beside a value that may fill its record."""
+"""Bytes: a sentence for people, in a header beside a value that may fill its record."""
 
 
 class Records:
@@ -52,7 +52,7 @@ class Records:
     def dead(self, key: bytes | None, value: bytes | None, offset: int | None, reason: str, error: str) -> Record:
         """A record for the dead topic: key and value as they came. A record with neither, which Kafka takes and aiokafka does not,
         gets an empty value."""
-        error = error[:_LONGEST_ERROR]
+        error = redaction.excerpt(error, _LONGEST_ERROR)
         log.warning("%s/%d at %s: %s; it is kept in %s", self.raw, self._partition, offset, error, self._dead)
         self._count.count_dead()
         headers = dead.headers(reason=reason, error=error, topic=self.raw, partition=self._partition, offset=offset)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.asking import asked
-from changecast.options import Listing, Moment, output, places, subscription_of, utc, where_of
+from changecast.options import Listing, Moment, echo_json, output, places, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
     from changecast.dead import Dead
@@ -59,8 +59,6 @@ def list_(
     as_json: bool,
 ) -> None:
     """One line a record, oldest first: its name, when, why, where it came from, what it is about."""
-    import orjson
-
     from changecast.dead_table import dead_table
 
     where = where_of(config, data_dir)
@@ -69,7 +67,7 @@ def list_(
         subscription_of(where.config, subscription)
     if as_json:
         for dead in records:
-            click.echo(orjson.dumps(dead.as_json(), option=orjson.OPT_UTC_Z))
+            echo_json(dead.as_json())
     elif records:
         console = output()
         console.print(dead_table(records, console.width))

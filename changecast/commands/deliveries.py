@@ -12,7 +12,7 @@ import click
 from changecast.asking import asked
 from changecast.deliveries.retry import retry
 from changecast.deliveries.sending import NAMED, named_deliveries
-from changecast.options import Listing, Moment, output, places, progress, subscription_of, utc, where_of
+from changecast.options import Listing, Moment, echo_json, output, places, progress, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
     from changecast.deliveries.attempts import Filter
@@ -86,7 +86,7 @@ def list_(
     columns = widths(found.newest, console.width if sys.stdout.isatty() else None)
     if as_json:
         for attempt in found.newest:
-            click.echo(attempt.to_json())
+            echo_json(attempt.model_dump(mode="json"))
     elif follow:
         console.print(beginning(found, columns))
     elif found.count or found.unreadable:
@@ -107,7 +107,7 @@ async def _follow(cluster: Cluster, chosen: Filter, columns: Widths | None) -> N
     sys.stdout.flush()  # what there was already: it may be long until something comes
     async for attempt in follow(cluster, chosen, lambda: None):
         if columns is None:
-            click.echo(attempt.to_json())
+            echo_json(attempt.model_dump(mode="json"))
         else:
             console.print(attempt_line(attempt, columns), soft_wrap=True)
         sys.stdout.flush()
@@ -128,8 +128,6 @@ def show(config: Path | None, data_dir: Path | None, webhook_id: str, as_json: b
 
     WEBHOOK_ID is the delivery's webhook-id, or its first digits.
     """
-    import orjson
-
     from changecast.deliveries.tables import delivery
 
     where = where_of(config, data_dir)
@@ -142,7 +140,7 @@ def show(config: Path | None, data_dir: Path | None, webhook_id: str, as_json: b
         raise click.ClickException(f"{webhook_id} begins {len(found)} deliveries: {', '.join(list(found)[:NAMED])}")
     (attempts,) = found.values()
     if as_json:
-        click.echo(orjson.dumps([attempt.model_dump(mode="json") for attempt in attempts], option=orjson.OPT_INDENT_2))
+        echo_json([attempt.model_dump(mode="json") for attempt in attempts], indented=True)
         return
     console = output()
     console.print(delivery(attempts, console.width))

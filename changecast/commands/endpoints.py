@@ -12,7 +12,7 @@ import click
 
 from changecast.asking import asked
 from changecast.deliveries.sending import warn_when_nobody_delivers
-from changecast.options import Listing, output, places, progress, unknown_subscription, utc, where_of
+from changecast.options import Listing, echo_json, output, places, progress, unknown_subscription, utc, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -53,8 +53,6 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """One line an endpoint: its state, since when it is served, what the last hour brought, and how many deliveries wait."""
-    import orjson
-
     from changecast.deliveries.attempts import counted
     from changecast.deliveries.endpoint_tables import endpoints_table
     from changecast.deliveries.endpoints import HOUR, endpoint_states, views
@@ -66,7 +64,7 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
         counts = asked(where.cluster, counted(where.cluster, Span.last(HOUR), report))
     found = views(where.config, states, counts, _waiting(where))
     if as_json:
-        click.echo(orjson.dumps([view.as_json() for view in found], option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+        echo_json([view.as_json() for view in found], indented=True)
         return
     if not found:
         click.echo("The config has no subscriptions: add one under `subscriptions:`.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.asking import asked
-from changecast.options import Moment, output, places, progress, subscription_of, until_now, utc, where_of
+from changecast.options import Moment, echo_json, output, places, progress, subscription_of, until_now, utc, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ def command(
       changecast match
       changecast match -c draft.yaml --subscription new-stills --since 24h
     """
-    import orjson
-
     from changecast.deliveries.match_tables import as_document, events_table, summary_table
     from changecast.deliveries.matching import matches
     from changecast.deliveries.span import Span
@@ -57,7 +55,7 @@ def command(
     with progress("reading the events") as report:
         found = asked(where.cluster, matches(where.cluster, chosen, Span(since, until), limit, report))
     if as_json:
-        click.echo(orjson.dumps(as_document(found), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+        echo_json(as_document(found), indented=True)
         return
     console, piped = output(), not sys.stdout.isatty()
     if found.events:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from changecast.asking import asked
-from changecast.options import Listing, output, places, where_of
+from changecast.options import Listing, echo_json, output, places, where_of
 
 if TYPE_CHECKING:
     from changecast.operating import Operating
@@ -40,15 +40,13 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs: all that is known, as JSON.")
 def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """One line a feed: what it is doing, how far it has been read, what it has cost. The last errors stand below."""
-    import orjson
-
     from changecast.provider.feeds import overview
     from changecast.provider.table import rendered
 
     where = where_of(config, data_dir)
     found = asked(where.cluster, overview(where.config, where.cluster, datetime.now(UTC)))
     if as_json:
-        click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+        echo_json(found.as_json(), indented=True)
         return
     console = output()
     console.print(rendered(found, console.width))

@@ -11,7 +11,7 @@ import click
 
 from changecast.asking import asked
 from changecast.deliveries.named import EVENTS_KEPT, providers_of
-from changecast.options import Moment, output, places, progress, subscription_of, until_now, utc, where_of
+from changecast.options import Moment, echo_json, output, places, progress, subscription_of, until_now, utc, where_of
 from runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ def command(
       changecast why tmdb:movie:550 --subscription newsroom --since 7d
       changecast why tmdb:movie:550:679d5d1b1c0a0e4a6c3f1d2e
     """
-    import orjson
-
     from changecast.deliveries.span import Span
     from changecast.deliveries.why import events_of, told
     from changecast.deliveries.why_tables import as_document, blocks, replays
@@ -68,7 +66,7 @@ def command(
     with progress("reading the deliveries") as report:
         answers = asked(where.cluster, told(where.cluster, chosen, found.newest, report)) if found.newest else []
     if as_json:
-        click.echo(orjson.dumps(as_document(named, found, answers), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+        echo_json(as_document(named, found, answers), indented=True)
         return
     if answers:
         output().print(blocks(answers, wide=not sys.stdout.isatty()))

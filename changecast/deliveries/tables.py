@@ -13,6 +13,7 @@ from rich.text import Text
 from changecast.columns import Cell, Column, fitted, shared_out
 from changecast.deliveries.attempts import Found
 from runtime.amounts import amount
+from schemas import redaction
 from schemas.delivery import Attempt, Outcome
 
 STYLES = {Outcome.DELIVERED: "green", Outcome.RETRY: "yellow", Outcome.DEAD: "red", Outcome.DISABLED: "red"}
@@ -40,8 +41,9 @@ Widths = dict[str, int]
 
 
 def printable(text: str) -> str:
-    """A receiver's or a provider's text as a terminal may be given it: control characters could move the cursor or set colours."""
-    kept = (each if unicodedata.category(each) not in ("Cc", "Cf", "Cs") else " " for each in text)
+    """A receiver's or a provider's text as a terminal may be given it: redacted (an older version may have written it), and without
+    control characters, which could move the cursor or set colours."""
+    kept = (each if unicodedata.category(each) not in ("Cc", "Cf", "Cs") else " " for each in redaction.redact(text))
     return " ".join("".join(kept).split())
 
 

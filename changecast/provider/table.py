@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from changecast.columns import Cell, Column, fitted
+from changecast.deliveries.tables import printable
 from changecast.provider.feeds import FeedView, Overview
 from runtime.amounts import amount
 from schemas.feed_status import FeedState, FeedStatus
@@ -114,7 +115,7 @@ def _last_error(feed: FeedView, now: datetime) -> Text | None:
     if status is None or status.error is None:
         return None
     over = status.error_at is not None and status.polled_at is not None and status.polled_at > status.error_at
-    text = Text(f"{feed.name}, {_ago(status.error_at, now)}{', since passed' if over else ''}: {status.error}")
+    text = Text(f"{feed.name}, {_ago(status.error_at, now)}{', since passed' if over else ''}: {printable(status.error)}")
     if over:
         text.stylize("dim")
     return text

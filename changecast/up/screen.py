@@ -18,6 +18,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from changecast.up.view import Row, plain, styled
+from schemas.redaction import redact
 
 _FRAME_S = 0.12
 _STEP_NAME = 10
@@ -102,10 +103,10 @@ class PlainScreen:
         self._print(text)
 
     def warn(self, text: str, at: datetime) -> None:
-        self._print(f"{at.astimezone():%H:%M:%S}  !     {text}")
+        self._print(f"{at.astimezone():%H:%M:%S}  !     {redact(text)}")
 
     def error(self, text: str) -> None:
-        self._print(f"\nError: {text}")
+        self._print(f"\nError: {redact(text)}")
 
     def row(self, row: Row) -> None:
         self._print(plain(row))
@@ -161,12 +162,12 @@ class TerminalScreen:
         self._print(Text(text))
 
     def warn(self, text: str, at: datetime) -> None:
-        line = Text.assemble((f"{at.astimezone():%H:%M:%S}  ", "dim"), (f"!     {text}", "yellow"))
+        line = Text.assemble((f"{at.astimezone():%H:%M:%S}  ", "dim"), (f"!     {redact(text)}", "yellow"))
         line.no_wrap, line.overflow = True, "ellipsis"
         self._print(line)
 
     def error(self, text: str) -> None:
-        self._print(Text.assemble("\n", ("Error: ", "bold red"), text))
+        self._print(Text.assemble("\n", ("Error: ", "bold red"), redact(text)))
 
     def row(self, row: Row) -> None:
         self._print(styled(row, self._console.width))

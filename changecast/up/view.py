@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from runtime.amounts import amount
+from schemas import redaction
 from schemas.delivery import Attempt, Outcome
 from schemas.event import ChangeEvent
 from sinks.wording import change_words, entity_name
@@ -116,6 +117,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A provider's text as a terminal may be given it: control characters could move the cursor or set colours."""
-    spaced = " ".join(text.split())
+    """A provider's text as a terminal may be given it: redacted, and without control characters, which could move the cursor or set
+    colours."""
+    spaced = " ".join(redaction.redact(text).split())
     return "".join(each for each in spaced if each in _JOINERS or unicodedata.category(each) not in ("Cc", "Cf", "Cs"))

@@ -31,6 +31,7 @@ from producers.tvdb.models import (
 )
 from runtime.http import Answer, BadResponse, CredentialsRejected, Params, ProviderHttp
 from runtime.http_dates import http_date
+from schemas import redaction
 
 log = logging.getLogger(__name__)
 
@@ -216,4 +217,4 @@ def _said(answer: Answer) -> str:
         document = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return answer.excerpt()
-    return str(document.get("Error", document))[:200] if isinstance(document, dict) else answer.excerpt()
+    return redaction.excerpt(str(document.get("Error", document)), 200) if isinstance(document, dict) else answer.excerpt()

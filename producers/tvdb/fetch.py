@@ -16,6 +16,7 @@ from producers.tvdb.document import actor_fields, episode_fields, images_by_path
 from producers.tvdb.models import Missing, Pictures, Record, Records
 from producers.volatile import without
 from runtime.http import BadResponse
+from schemas import redaction
 from schemas.event import Entity
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def _fetched(entity: Entity, state: _State, fetched_at: datetime, volatile: Coll
     broken = [*state.episodes.broken, *state.actors.broken, *(item for listed in state.pictures for item in listed.broken)]
     members = {"episodes": _episodes(state), "actors": {actor.id: actor_fields(actor) for actor in state.actors.records}}
     for item in broken:
-        log.warning("series %s: %s: %s", entity.id, item.error, item.body[:200].decode("utf-8", "replace"))
+        log.warning("series %s: %s: %s", entity.id, item.error, redaction.excerpt(item.body, 200))
     return Fetched(
         entity=Entity(
             type=entity.type,

@@ -14,6 +14,7 @@ import orjson
 
 from runtime.clock import Clock
 from runtime.http import Answer, BadResponse, CredentialsRejected, ProviderHttp, ProviderUnavailable
+from schemas import redaction
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ class Session:
         if answer.status != 200 or not isinstance(value, str) or not value:
             # without the body: it may hold a token, and bodies of bad answers are kept
             raise BadResponse(f"{answer.request}: status {answer.status} without a token", b"")
+        redaction.obtained(value)
         now, life = self._clock.monotonic(), life_of(value, answer.date)
         return Token(value, now + life * _RENEWED_AT, now + life)
 

@@ -10,7 +10,7 @@ There is one, as there is one root logger: a secret that one part holds must not
 
 from schemas.redaction.redactor import MASK, Redactor, Secret
 
-__all__ = ["MASK", "PROCESS", "Redactor", "Secret", "excerpt", "learn", "obtained", "redact"]
+__all__ = ["MASK", "PROCESS", "Redactor", "Secret", "excerpt", "learn", "obtained", "redact", "redact_all"]
 
 PROCESS = Redactor()
 
@@ -18,3 +18,4 @@ learn = PROCESS.learn
 obtained = PROCESS.obtained
 redact = PROCESS.redact
 excerpt = PROCESS.excerpt
+redact_all = PROCESS.redact_all

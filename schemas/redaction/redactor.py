@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.redaction.decodings import LONGEST_BROKEN, Decoding, decodings, without_broken_end
 from schemas.redaction.needles import WHOLE_WORDS_BELOW, base64_cores, base64_words, pattern_of, plain_forms
@@ -49,6 +50,7 @@ class _Index:
         needles = plain | self.cores
         self.pattern = pattern_of(needles, words, encoded)
         self.longest = max(map(len, needles), default=0)
+        self.shortest = min(map(len, needles | words | encoded), default=0) if words else _PREFIX
         self.has_blank = any(" " in needle for needle in needles | words)
         self.heads: dict[str, list[str]] = {}
         for needle in needles:
@@ -99,7 +101,7 @@ class Redactor:
     def redact(self, text: str, *, cut: bool = False) -> str:
         """`text` with `***` for each secret in it. `cut`: its end may be the middle of a secret, whose beginning is redacted too."""
         index = self._current()
-        if index.pattern is None:
+        if index.pattern is None or len(text) < index.shortest:
             return text
         spans = []
         for decoding in decodings(text, plus=index.has_blank):
@@ -117,6 +119,16 @@ class Redactor:
             # the half of a character at its end is no sign of a bad encoding
             text = text.decode("utf-8", "replace").removesuffix("\ufffd")
         return self.redact(text, cut=cut).encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+
+    def redact_all(self, value: Any) -> Any:
+        """A document of dicts and lists with each text in it redacted. Keys stay."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, Mapping):
+            return {key: self.redact_all(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.redact_all(item) for item in value]
+        return value
 
     def _current(self) -> _Index:
         if (index := self._index) is None:

@@ -94,3 +94,38 @@ def test_a_library_is_unheard_only_for_a_while(caplog: pytest.LogCaptureFixture)
         library.critical("told in better words")
     library.critical("heard again")
     assert [record.message for record in caplog.records] == ["heard again"]
+
+
+UNCAUGHT_ANYWHERE = """
+import sys, threading
+from runtime.logs import redact_uncaught, set_up
+from schemas import redaction
+
+HOW
+redaction.PROCESS.add("hunter2hunter2")
+
+class Broken:
+    def __del__(self):
+        raise ValueError("no hunter2hunter2 at the end")
+
+def run():
+    raise ValueError("no hunter2hunter2 in a thread")
+
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+Broken()
+raise ValueError("no hunter2hunter2") from OSError("hunter2hunter%32")
+"""
+
+
+@pytest.mark.parametrize(("how", "lines"), [("set_up()", 3), ("redact_uncaught()", None)])
+def test_an_error_that_nobody_caught_shows_no_secret_wherever_it_was_raised(how: str, lines: int | None) -> None:
+    code = UNCAUGHT_ANYWHERE.replace("HOW", how)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+
+    assert shown.returncode == 1
+    assert "hunter" not in shown.stdout + shown.stderr
+    for message in ("no *** in a thread", "no *** at the end", "no ***", "OSError: ***"):
+        assert message in shown.stderr
+    assert lines in (None, len(shown.stderr.splitlines()))
