@@ -24,6 +24,7 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.http import BadResponse, ProviderError, ProviderUnavailable
 from runtime.kafka import Cluster
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from schemas.cursor import Cursor
 from schemas.event import GAP_KEY, ObservedEvent
@@ -97,6 +98,7 @@ async def backfill(
     feeds: tuple[str, ...] = (),
     on_progress: Callable[[Done], None] = lambda _: None,
     clock: Clock | None = None,
+    outbound: Outbound | None = None,
 ) -> list[Done]:
     """Read the range of these feeds (none: of all) and write it to the raw topic. `settings`: the provider's section of the config.
 
@@ -104,7 +106,7 @@ async def backfill(
     CredentialsRejected, and ProducerFenced when another backfill of the feed has begun.
     """
     clock = clock or SystemClock()
-    source = REGISTRY[provider](ranged(settings, span), rate, StandingClock(span.until, clock))
+    source = REGISTRY[provider](ranged(settings, span), rate, StandingClock(span.until, clock), outbound=outbound)
     try:
         chosen = _chosen(provider, source.feeds, feeds)
         async with asyncio.TaskGroup() as group:

@@ -10,15 +10,23 @@ from producers.tmdb import TmdbProvider
 from producers.tvdb import TvdbProvider
 from runtime.clock import Clock
 from runtime.http import ATTEMPTS
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 
 
 class MakeProvider(Protocol):
     """A provider of its settings (a section of the config), a request budget, a clock (None: the system's), and how often one
-    request is tried."""
+    request is tried, and the config's CAs and proxy (None: the environment's)."""
 
     def __call__(
-        self, settings: Any, rate: RateLimit, clock: Clock | None = None, /, *, attempts: int = ATTEMPTS
+        self,
+        settings: Any,
+        rate: RateLimit,
+        clock: Clock | None = None,
+        /,
+        *,
+        attempts: int = ATTEMPTS,
+        outbound: Outbound | None = None,
     ) -> Provider: ...
 
 

@@ -18,6 +18,7 @@ from producers.spending import CountedRateLimit
 from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
+from runtime.outbound import Outbound
 from runtime.pulse import Pulse, StoodStill
 from runtime.topics import ensure_topics
 from schemas.config import Config
@@ -87,7 +88,10 @@ async def _poll_while_leading(
     metrics: ProducersMetrics,
 ) -> None:
     clock = SystemClock()
-    providers = [REGISTRY[name](settings, rates[name]) for name, settings in config.providers.configured().items()]
+    outbound = Outbound.of(config.network)
+    providers = [
+        REGISTRY[name](settings, rates[name], outbound=outbound) for name, settings in config.providers.configured().items()
+    ]
     board = StatusBoard(cluster, lambda name: rates[name].rate)
     pollers = [
         FeedPoller(cluster, provider.name, feed, clock=clock, report=FeedReport(provider.name, feed, clock, board.changed))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.dns import Resolver
 from runtime.http_dates import http_date, retry_after
+from runtime.outbound import Outbound, Proxy
 from runtime.rate import RateLimit
 from runtime.reasons import reason_of
 from schemas import redaction
@@ -118,6 +120,7 @@ class ProviderHttp:
         backoff: Backoff | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
+        outbound: Outbound | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.rate = rate
@@ -128,8 +131,13 @@ class ProviderHttp:
         self._clock = clock or SystemClock()
         self._random = random or Random()
         self._resolver = Resolver()
+        outbound = outbound or Outbound()
+        proxy = outbound.proxy_for(self.base_url)
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=lambda: _session(self._resolver)),
+            transport=AiohttpTransport(
+                verify=outbound.ssl_context,
+                client=lambda: _session(self._resolver, outbound.ssl_context, proxy),
+            ),
             headers={"Accept": "application/json", "User-Agent": "changecast", **(headers or {})},
             auth=auth,
             timeout=timeout_s,
@@ -147,6 +155,7 @@ class ProviderHttp:
         clock: Clock,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
+        outbound: Outbound | None = None,
     ) -> Self:
         """For a provider's section of the config."""
         return cls(
@@ -158,6 +167,7 @@ class ProviderHttp:
             auth=auth,
             attempts=attempts,
             clock=clock,
+            outbound=outbound,
         )
 
     async def aclose(self) -> None:
@@ -216,6 +226,8 @@ class ProviderHttp:
             elif answer.status == 429:
                 self.rate.pause(_UNSAID_PAUSE_S)
             raise ProviderUnavailable(f"{named}: status {answer.status}: {answer.excerpt()}", wait)
+        if answer.status == 407:
+            raise ProviderUnavailable(f"{named}: status 407: the proxy does not accept our credentials")
         if answer.status == 401:
             raise CredentialsRejected(f"{named}: status 401: {answer.excerpt()}")
         if 300 <= answer.status < 400:
@@ -262,12 +274,14 @@ def _asked_wait(answer: Answer) -> float | None:
     return None if wait is None else min(wait, _MAX_RETRY_AFTER_S)
 
 
-def _session(resolver: Resolver) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=httpx.create_ssl_context(), resolver=resolver
-    )
+def _session(resolver: Resolver, trust: ssl.SSLContext, proxy: Proxy | None) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=trust, resolver=resolver)
     return aiohttp.ClientSession(
-        connector=connector, middlewares=(_once,), cookie_jar=aiohttp.DummyCookieJar(), max_field_size=_MAX_HEADER_BYTES
+        connector=connector,
+        middlewares=(_once,),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        max_field_size=_MAX_HEADER_BYTES,
+        proxy=None if proxy is None else proxy.for_aiohttp(),
     )
 
 

@@ -81,6 +81,8 @@ def _known(error: BaseException) -> str | None:  # noqa: PLR0911, PLR0912 - one 
             return "the server closed the connection without an answer"
         case aiohttp.ClientPayloadError():
             return "the answer ended before its body did"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered with status {error.status}"
         case aiohttp.ClientResponseError():
             return "the answer is not HTTP"
         case aiohttp.InvalidURL():

@@ -17,12 +17,13 @@ from yarl import URL
 
 from runtime.dns import LookupFailed, Resolver
 from runtime.http_dates import retry_after
+from runtime.outbound import Outbound, Proxy, is_loopback
 from runtime.reasons import reason_of
 from schemas import redaction
 from schemas.config import Delivery
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
-from sinks.guard import AddressRefused, Network, guarded_socket
+from sinks.guard import AddressRefused, Network, check, guarded_socket, written_address
 from sinks.retry import RETRY_AFTER_STATUSES
 from sinks.wire import NoAnswer, Response, session
 
@@ -78,28 +79,63 @@ class Poster(Protocol):
         """One request. What goes wrong on the way is a Reply without a status."""
 
 
-class Client:
-    """Posts bodies. Redirects are not followed, cookies not kept, proxies of the environment not used."""
+class _Pools(NamedTuple):
+    """`kept`: connections that are used again. `fresh`: those of one request each."""
 
-    def __init__(self, settings: Delivery, allow: Sequence[Network] = (), nameservers: Sequence[str] = ()) -> None:
+    kept: aiohttp.ClientSession
+    fresh: aiohttp.ClientSession
+
+
+class Client:
+    """Posts bodies. Redirects are not followed, cookies not kept, proxies of the environment not used: only `delivery.proxy`."""
+
+    def __init__(
+        self,
+        settings: Delivery,
+        allow: Sequence[Network] = (),
+        nameservers: Sequence[str] = (),
+        outbound: Outbound | None = None,
+    ) -> None:
         self._max_response = settings.max_response_bytes
         self._resolver = Resolver(settings.connect_timeout.total_seconds(), nameservers)
         self._timeout_s = settings.timeout.total_seconds()
         self._connect_timeout_s = settings.connect_timeout.total_seconds()
-        connecting: dict[str, Any] = {
+        self._allow = allow
+        self._connecting: dict[str, Any] = {
             "limit": 0,  # each endpoint has its own limit
-            "socket_factory": guarded_socket(allow),
             "resolver": self._resolver,
             "ttl_dns_cache": _DNS_CACHE_S,
+            "ssl": (outbound or Outbound()).ssl_context,
         }
-        self._session = session(self._within(self._timeout_s), keepalive_timeout=_KEEPALIVE_S, **connecting)
-        self._unpooled = session(self._within(self._timeout_s), force_close=True, **connecting)
+        self._direct = self._pools(socket_factory=guarded_socket(allow))
+        proxy = None if settings.proxy is None else Proxy.of(settings.proxy.get_secret_value())
+        self._proxied = None if proxy is None else self._pools(proxy=proxy.for_aiohttp())
         self._parsed: dict[str, URL] = {}
 
     async def aclose(self) -> None:
-        await self._session.close()
-        await self._unpooled.close()
+        for pools in (self._direct, self._proxied):
+            if pools is not None:
+                await pools.kept.close()
+                await pools.fresh.close()
         await self._resolver.close()
+
+    def _pools(self, **connecting: Any) -> _Pools:
+        within, connecting = self._within(self._timeout_s), {**self._connecting, **connecting}
+        return _Pools(
+            session(within, keepalive_timeout=_KEEPALIVE_S, **connecting), session(within, force_close=True, **connecting)
+        )
+
+    def _pools_for(self, url: str) -> _Pools:
+        """Loopback is never reached by way of the proxy. Raises AddressRefused: what the proxy connects to can't be checked here, but an
+        address that is written in the URL can; ValueError for what is no URL."""
+        if (parsed := self._parsed.get(url)) is None:
+            parsed = self._parsed[url] = URL(url)
+        host = parsed.host or ""
+        if self._proxied is None or is_loopback(host):
+            return self._direct
+        if (address := written_address(host)) is not None:
+            check(address, self._allow)
+        return self._proxied
 
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=seconds, sock_connect=self._connect_timeout_s)
@@ -108,7 +144,19 @@ class Client:
         """One request. What goes wrong on the way is a Reply without a status. One that met a connection which the receiver had closed
         while it was idle is sent once more, on a new connection: within the same time-out, and as one more request of `rate`."""
         start = time.monotonic()
-        reply = await self._post(self._session, url, body, headers, self._timeout_s)
+        try:
+            pools = self._pools_for(url)
+        except AddressRefused as problem:
+            return Reply(_since(start), error=str(problem), error_class=ErrorClass.ADDRESS_REFUSED)
+        except ValueError as problem:
+            return Reply(_since(start), error=_error_words(problem), error_class=ErrorClass.PROTOCOL)
+        reply = await self._send(pools, url, body, headers, rate)
+        # a connection by way of a proxy ends at the proxy's address
+        return reply if pools is self._direct else reply._replace(address=None)
+
+    async def _send(self, pools: _Pools, url: str, body: bytes, headers: Mapping[str, str], rate: Rate | None) -> Reply:
+        start = time.monotonic()
+        reply = await self._post(pools.kept, url, body, headers, self._timeout_s)
         if not reply.is_stale:
             return reply
         async with contextlib.AsyncExitStack() as stack:
@@ -118,7 +166,7 @@ class Client:
                         await stack.enter_async_context(rate.request())
             except TimeoutError:
                 return reply._replace(ms=_since(start))
-            again = await self._post(self._unpooled, url, body, headers, self._timeout_s - (time.monotonic() - start))
+            again = await self._post(pools.fresh, url, body, headers, self._timeout_s - (time.monotonic() - start))
         return again._replace(ms=_since(start), note=_SENT_AGAIN)
 
     async def _post(
@@ -126,10 +174,12 @@ class Client:
     ) -> Reply:
         start = time.monotonic()
         try:
-            if (parsed := self._parsed.get(url)) is None:
-                parsed = self._parsed[url] = URL(url)
             posted = session.post(
-                parsed, data=BytesPayload(body), headers=headers, allow_redirects=False, timeout=self._within(timeout_s)
+                self._parsed[url],
+                data=BytesPayload(body),
+                headers=headers,
+                allow_redirects=False,
+                timeout=self._within(timeout_s),
             )
             return await self._exchange(start, posted)
         except aiohttp.ConnectionTimeoutError:
@@ -140,6 +190,8 @@ class Client:
             kind, error = _connect_error(problem)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
             kind, error = ErrorClass.CONNECTION, _error_words(problem)
+        except aiohttp.ClientHttpProxyError as problem:
+            kind, error = ErrorClass.CONNECTION, f"no connection: {reason_of(problem)}"
         except (aiohttp.ClientError, ValueError) as problem:
             kind, error = ErrorClass.PROTOCOL, _error_words(problem)
         except (OSError, ssl.SSLError) as problem:
@@ -232,7 +284,8 @@ def _connect_error(problem: aiohttp.ClientConnectorError) -> tuple[ErrorClass, s
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         why = reason.strerror if isinstance(reason, LookupFailed) else reason_of(reason)
         return ErrorClass.DNS, f"the host name {problem.host!r} has no address: {why}"
-    return ErrorClass.CONNECTION, f"no connection to {problem.host}:{problem.port}: {reason_of(reason)}"
+    to = "the proxy " if isinstance(problem, aiohttp.ClientProxyConnectionError) else ""
+    return ErrorClass.CONNECTION, f"no connection to {to}{problem.host}:{problem.port}: {reason_of(reason)}"
 
 
 def _error_words(problem: Exception) -> str:

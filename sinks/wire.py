@@ -19,6 +19,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.helpers import set_exception
 from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
 _CODE = re.compile(rb"HTTP/[\d.]{1,5}[ \t]{1,8}(\d{3})(?=[ \t\r\n])", re.IGNORECASE)
 _CODE_BYTES = 32
@@ -190,7 +191,7 @@ class _Connector(aiohttp.TCPConnector):
         self._factory = functools.partial(AnswerHandler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
 
 
-def session(timeout: aiohttp.ClientTimeout, **connector: Any) -> aiohttp.ClientSession:
+def session(timeout: aiohttp.ClientTimeout, proxy: URL | None = None, **connector: Any) -> aiohttp.ClientSession:
     """A session whose responses are `Response`, and whose requests raise NoAnswer where one can't be read. Redirects are for the caller
     to refuse; cookies are not kept, proxies of the environment not used. `connector`: settings of aiohttp.TCPConnector."""
     return aiohttp.ClientSession(
@@ -201,4 +202,5 @@ def session(timeout: aiohttp.ClientTimeout, **connector: Any) -> aiohttp.ClientS
         response_class=Response,
         auto_decompress=False,  # a small answer must not unfold into a gigabyte
         trust_env=False,
+        proxy=proxy,
     )

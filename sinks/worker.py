@@ -18,6 +18,7 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
+from runtime.outbound import Outbound
 from runtime.pulse import Pulse
 from runtime.topics import ensure_topics
 from schemas.config import Config
@@ -117,7 +118,8 @@ class Worker:
             producer = self._cluster.producer(max_batch_size=BATCH_BYTES)
             await producer.start()
             stack.push_async_callback(producer.stop)
-            client = Client(self._config.delivery, self._config.network.allow, self._config.network.nameservers)
+            network = self._config.network
+            client = Client(self._config.delivery, network.allow, network.nameservers, Outbound.of(network))
             stack.push_async_callback(client.aclose)
             self._states = EndpointStates(self._cluster, producer, self._clock, self._random, self._config.delivery.disable_after)
             await self._states.load(self._config.subscriptions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from producers.registry import REGISTRY
 from runtime.clock import SystemClock
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from schemas.config import Config
 from schemas.event import ENTITY_KEY, Action, Change, ChangeEvent, Entity, ObservedData, ObservedEvent, source
@@ -27,7 +28,7 @@ async def preview(config: Config, urn: str) -> ChangeEvent:
         names = ", ".join(configured) or "none"
         raise UnknownProvider(f"{urn}: {named.provider} is not a provider with credentials (there are: {names})")
     settings = configured[named.provider]
-    provider = REGISTRY[named.provider](settings, RateLimit(settings.rate))
+    provider = REGISTRY[named.provider](settings, RateLimit(settings.rate), outbound=Outbound.of(config.network))
     now = SystemClock().now()
     entity = Entity(type=named.type, native_type=named.type, id=named.id)
     try:

@@ -16,6 +16,7 @@ from producers.registry import REGISTRY
 from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
+from runtime.outbound import Outbound
 from runtime.pulse import Pulse, StoodStill
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
@@ -58,7 +59,8 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
     pulse = Pulse(SystemClock())
     beating = asyncio.create_task(_beat(pulse), name="pulse")
     rates = {name: RateLimit(0, pulse=pulse) for name in settings}
-    providers = {name: REGISTRY[name](settings[name], rates[name], attempts=1) for name in settings}
+    outbound = Outbound.of(config.network)
+    providers = {name: REGISTRY[name](settings[name], rates[name], attempts=1, outbound=outbound) for name in settings}
 
     def share_out(name: str, partitions: int) -> None:
         """Each worker spends the part of the budget that goes with its partitions, and none without any."""

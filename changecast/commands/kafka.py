@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from changecast.kafka import Status
+    from schemas.config import Network
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PLAIN_STEPS = 4  # lines for a whole download where there is no bar: a log is no place for more
@@ -28,6 +29,7 @@ class Where:
     running_in: tuple[Path, ...]
     port: int
     heap: str
+    network: Network
 
 
 def _places(with_port: bool) -> Callable[[_F], _F]:
@@ -122,6 +124,7 @@ def _where(config_path: Path | None, data_dir: Path | None, port: int | None = N
         tuple(places),
         config.kafka.embedded_port if port is None else port,
         config.kafka.embedded_heap,
+        config.network,
     )
 
 
@@ -137,6 +140,7 @@ async def _found(where: Where) -> Status | None:
 
 async def _start(where: Where, foreground: bool) -> int:
     from changecast.kafka import EmbeddedBroker, EmbeddedKafkaError
+    from runtime.outbound import Outbound
 
     display = _Display()
     broker = EmbeddedBroker(
@@ -146,6 +150,7 @@ async def _start(where: Where, foreground: bool) -> int:
         on_progress=display.progress,
         on_step=display.step,
         foreground=foreground,
+        outbound=Outbound.of(where.network),
     )
     try:
         address = await broker.start()

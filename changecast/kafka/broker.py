@@ -13,6 +13,7 @@ from pathlib import Path
 from changecast.kafka import diagnosis, processes
 from changecast.kafka.archive import ClassArchive
 from changecast.kafka.errors import BrokerFailed, DiskFull, PortTaken
+from changecast.kafka.fetch import maven_fetch
 from changecast.kafka.filelock import FileLock
 from changecast.kafka.home import Home, LastStart, Process, new_cluster_id
 from changecast.kafka.jars import JarCache, Progress
@@ -21,6 +22,7 @@ from changecast.kafka.jvm import Jvm, broker_command, environment, format_comman
 from changecast.kafka.jvm_process import JvmProcess, end
 from changecast.kafka.lock import KAFKA_VERSION, pinned
 from changecast.kafka.ready import cluster_at
+from runtime.outbound import Outbound
 
 START_TIMEOUT = 180.0
 """Seconds until a start counts as failed: after a kill, Kafka reads through the open segment of each partition."""
@@ -31,7 +33,7 @@ _LEAST_SPACE = 128 * 2**20  # bytes: the open segments' indexes and a few hours 
 
 
 class EmbeddedBroker:
-    """One broker for one data directory.
+    """One broker for one data directory. `outbound`: the CAs and the proxy for downloads.
 
     `port` 0 takes the port of the last time, or a free one. `foreground`: the broker ends with this process, however
     that ends; otherwise it runs on until someone stops it. `on_progress(done, total)` tells of bytes downloaded, and
@@ -49,6 +51,7 @@ class EmbeddedBroker:
         on_step: Callable[[str], None] | None = None,
         foreground: bool = True,
         cache: JarCache | None = None,
+        outbound: Outbound | None = None,
         start_timeout: float = START_TIMEOUT,
     ) -> None:
         self.home = Home(data_dir)
@@ -60,7 +63,7 @@ class EmbeddedBroker:
         self._on_progress = on_progress or (lambda *_: None)
         self._on_step = on_step or (lambda _: None)
         self._foreground = foreground
-        self._cache = cache or JarCache(pinned())
+        self._cache = cache or JarCache(pinned(), fetch=maven_fetch(outbound or Outbound()))
         self._start_timeout = start_timeout
         self._process: Process | None = None
         self._child: JvmProcess | None = None

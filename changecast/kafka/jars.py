@@ -24,9 +24,10 @@ from pathlib import Path
 import orjson
 
 from changecast.kafka.errors import CacheUnwritable, DiskFull, JarsUnavailable
-from changecast.kafka.fetch import PAUSES, Fetch, FetchStopped, fetch_verified, fetch_with_jgo
+from changecast.kafka.fetch import PAUSES, Fetch, FetchStopped, fetch_verified, maven_fetch
 from changecast.kafka.filelock import FileLock
 from changecast.kafka.lock import KAFKA_VERSION, Jar
+from runtime.outbound import Outbound
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes that were missing at the start, from several threads in turn."""
@@ -52,13 +53,13 @@ class JarCache:
         self,
         jars: tuple[Jar, ...],
         root: Path | None = None,
-        fetch: Fetch = fetch_with_jgo,
+        fetch: Fetch | None = None,
         version: str = KAFKA_VERSION,
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         self.folder = (root or cache_root()) / f"kafka-{version}"
         self._jars = jars
-        self._fetch = fetch
+        self._fetch = fetch or maven_fetch(Outbound())
         self._pauses = pauses
         self._jar_folder = self.folder / "jars"
         self._marker = self.folder / "verified.json"

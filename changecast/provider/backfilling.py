@@ -14,6 +14,7 @@ from changecast.provider.borrowing import borrowing, holder_name
 from producers.backfill import Done, Range, backfill
 from producers.lending import MOST_LENT, cost, polling_rate
 from runtime.amounts import amount
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.loan import Loan
@@ -39,7 +40,10 @@ def run_backfill(where: Operating, provider: str, span: Range, feeds: tuple[str,
         return await borrowing(where.cluster, loan, read, lambda text: click.echo(text, err=True))
 
     async def read() -> list[Done]:
-        return await backfill(where.cluster, provider, settings, span, rate=limit, feeds=feeds, on_progress=display.show)
+        outbound = Outbound.of(where.config.network)
+        return await backfill(
+            where.cluster, provider, settings, span, rate=limit, feeds=feeds, on_progress=display.show, outbound=outbound
+        )
 
     with display:
         done = asked(where.cluster, run())

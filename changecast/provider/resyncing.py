@@ -11,6 +11,7 @@ from producers.interface import Refused
 from producers.lending import polling_rate
 from producers.registry import REGISTRY
 from producers.resync import publish, resync_event
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.event import Entity, ObservedEvent
@@ -44,7 +45,7 @@ def run_resync(where: Operating, named: Urn, *, force: bool = False) -> Observed
 async def _looked_up(where: Operating, named: Urn, limit: RateLimit, force: bool) -> Entity:
     """The entity with its parents and numbers, by which it is fetched; one that can't be read is taken as it is named."""
     settings = where.config.providers.configured()[named.provider]
-    provider = REGISTRY[named.provider](settings, limit)
+    provider = REGISTRY[named.provider](settings, limit, outbound=Outbound.of(where.config.network))
     entity = Entity(type=named.type, native_type=named.type, id=named.id)
     try:
         answer = await provider.fetch(entity)

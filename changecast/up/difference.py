@@ -18,7 +18,9 @@ PARTS = ("producers", "streams", "sinks")
 
 _FIXED = ("data_dir", "kafka")
 """State, topics and offsets lie there: with another, the parts would begin from nothing, beside those that still use this one."""
-_CONCERNED = {"providers": ("producers", "streams"), "network": ("sinks",), "delivery": ("sinks",), "subscriptions": ("sinks",)}
+_CONCERNED = {"providers": ("producers", "streams"), "delivery": ("sinks",), "subscriptions": ("sinks",)}
+_SINKS_ALONE = frozenset({"network.allow", "network.nameservers"})
+"""Of a section that concerns every part, what only deliveries are made by."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,11 @@ def difference(old: Config, new: Config) -> Difference:
             continue
         before, after = _named(old, section), _named(new, section)
         if before is not None and after is not None:
-            told = _members(_SINGULAR[section], before, after)
-        else:
-            told = _sections(section, getattr(old, section), getattr(new, section))
-        changes += [Change(words, _CONCERNED.get(section, PARTS)) for words in told]
+            parts = _CONCERNED.get(section, PARTS)
+            changes += [Change(words, parts) for words in _members(_SINGULAR[section], before, after)]
+        elif keys := list(_differing(section, getattr(old, section), getattr(new, section))):
+            parts = ("sinks",) if _SINKS_ALONE.issuperset(keys) else _CONCERNED.get(section, PARTS)
+            changes.append(Change(f"{', '.join(keys)} changed", parts))
     return Difference(tuple(changes), fixed)
 
 
@@ -84,11 +87,6 @@ def _members(kind: str, old: Mapping[str, BaseModel], new: Mapping[str, BaseMode
             yield f"{kind} {name} is gone"
         elif keys := list(_differing("", old[name], new[name])):
             yield f"{kind} {name} has another {', '.join(keys)}"
-
-
-def _sections(name: str, old: object, new: object) -> Iterator[str]:
-    if keys := list(_differing(name, old, new)):
-        yield f"{', '.join(keys)} changed"
 
 
 def _differing(path: str, old: object, new: object) -> Iterator[str]:

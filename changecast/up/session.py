@@ -24,6 +24,7 @@ from changecast.up.worker import UP_LINE
 from runtime.amounts import amount
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
 from runtime.logs import bound, brief, parse_line, set_up
+from runtime.outbound import Outbound
 from runtime.topics import ensure_topics
 from schemas.config import Source
 
@@ -149,6 +150,7 @@ class Session:
             settings.embedded_heap,
             on_progress=lambda have, total: screen.progress(f"downloading, {total / 1e6:.0f} MB", have / max(total, 1)),
             on_step=self._broker_step,
+            outbound=Outbound.of(self.plan.config.network),
         )
         await self._supervisor.start(broker_part(broker, broker.home.jvm_log, _GRACE_S["kafka"]))
         self._bootstrap = broker.bootstrap_servers

@@ -11,6 +11,7 @@ from producers.pbs.fetch import Fetcher
 from producers.pbs.poll import ChangelogFeed
 from runtime.clock import Clock, SystemClock
 from runtime.http import ATTEMPTS, ProviderHttp
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from schemas.config import Pbs
 from schemas.event import Change, Entity, Image
@@ -21,12 +22,20 @@ class PbsProvider:
 
     name = "pbs"
 
-    def __init__(self, settings: Pbs, rate: RateLimit, clock: Clock | None = None, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        settings: Pbs,
+        rate: RateLimit,
+        clock: Clock | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+        outbound: Outbound | None = None,
+    ) -> None:
         if settings.key is None or settings.secret is None:
             raise ValueError("providers.pbs needs both key and secret")
         clock = clock or SystemClock()
         auth = settings.key.get_secret_value(), settings.secret.get_secret_value()
-        http = ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, auth=auth)
+        http = ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, auth=auth, outbound=outbound)
         self._client = PbsClient(http, settings.platforms)
         self._fetcher = Fetcher(self._client, clock, settings)
         self.feeds: tuple[Feed, ...] = (ChangelogFeed(self._client, settings, clock),)

@@ -12,6 +12,7 @@ from producers.tmdb.pictures import pictured
 from producers.tmdb.poll import ChangesFeed
 from runtime.clock import Clock, SystemClock
 from runtime.http import ATTEMPTS, ProviderHttp
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from schemas.config.models import Tmdb
 from schemas.event import Change, Entity, Image
@@ -22,12 +23,22 @@ class TmdbProvider:
 
     name = PROVIDER
 
-    def __init__(self, settings: Tmdb, rate: RateLimit, clock: Clock | None = None, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        settings: Tmdb,
+        rate: RateLimit,
+        clock: Clock | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+        outbound: Outbound | None = None,
+    ) -> None:
         if settings.token is None:
             raise ValueError("providers.tmdb needs a token: the API read access token of the account's settings page")
         clock = clock or SystemClock()
         headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-        self._client = TmdbClient(ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, headers=headers))
+        self._client = TmdbClient(
+            ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, headers=headers, outbound=outbound)
+        )
         self._fetcher = Fetcher(self._client, clock, settings)
         self.feeds: tuple[Feed, ...] = tuple(_feeds(self._client, settings, clock))
 

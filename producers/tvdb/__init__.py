@@ -12,6 +12,7 @@ from producers.tvdb.login import Login, Session
 from producers.tvdb.poll import UpdatedFeed
 from runtime.clock import Clock, SystemClock
 from runtime.http import ATTEMPTS, ProviderHttp
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from schemas.config import Tvdb
 from schemas.event import Change, Entity, Image
@@ -22,12 +23,20 @@ class TvdbProvider:
 
     name = "tvdb"
 
-    def __init__(self, settings: Tvdb, rate: RateLimit, clock: Clock | None = None, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        settings: Tvdb,
+        rate: RateLimit,
+        clock: Clock | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+        outbound: Outbound | None = None,
+    ) -> None:
         if settings.apikey is None:
             raise ValueError("providers.tvdb needs an apikey")
         clock = clock or SystemClock()
         headers = {"Accept": accept(settings.version)}
-        http = ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, headers=headers)
+        http = ProviderHttp.of(settings, rate, attempts=attempts, clock=clock, headers=headers, outbound=outbound)
         login = Login(
             apikey=settings.apikey.get_secret_value(),
             username=settings.username,

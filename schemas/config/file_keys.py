@@ -1,4 +1,4 @@
-"""`<key>_file` beside each key that holds a secret: which keys have one, and how JSON Schema describes it."""
+"""`<key>_file` beside each key that holds a secret, or certificates: which keys have one, and how JSON Schema describes it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 SUFFIX = "_file"
+
+
+class FromFile:
+    """Marks what is no secret, and comes from a file all the same, as certificates do."""
 
 
 def leaves(annotation: Any) -> Iterator[Any]:
@@ -25,7 +29,7 @@ def file_keys(fields: Mapping[str, FieldInfo]) -> dict[str, str]:
     return {
         f"{key}{SUFFIX}": key
         for key, field in ((field.alias or name, field) for name, field in fields.items())
-        if SecretStr in leaves(field.annotation) and not _is_mapping(field.annotation)
+        if _comes_from_file(field)
     }
 
 
@@ -39,6 +43,11 @@ def describe_file_keys(schema: dict[str, Any], fields: Mapping[str, FieldInfo]) 
         if key in schema.get("required", []):
             schema["required"] = [name for name in schema["required"] if name != key]
             schema.setdefault("allOf", []).append({"oneOf": [{"required": [key]}, {"required": [file_key]}]})
+
+
+def _comes_from_file(field: FieldInfo) -> bool:
+    found = [*leaves(field.annotation), *field.metadata]
+    return (SecretStr in found or any(isinstance(one, FromFile) for one in found)) and not _is_mapping(field.annotation)
 
 
 def _is_mapping(annotation: Any) -> bool:

@@ -16,6 +16,7 @@ from pydantic import (
     model_serializer,
 )
 
+from schemas.config.connections import Certificates, ProxyUrl
 from schemas.config.durations import Duration, Moment, Period
 from schemas.config.expressions import compile_when
 from schemas.config.fields import (
@@ -107,10 +108,13 @@ class Kafka(Section):
 
 class Network(Section):
     """`allow`: CIDRs that webhooks may reach although they are private. `nameservers`: DNS servers that deliveries ask, instead of
-    the system's."""
+    the system's. `ca`: certificates in PEM that every HTTP client trusts beside the system's. `proxy`: for providers and downloads,
+    instead of HTTPS_PROXY; webhooks have `delivery.proxy`."""
 
     allow: Annotated[list[Cidr], Many] = Field(default=[])
     nameservers: Annotated[list[Nameserver], Many] = Field(default=[])
+    ca: Certificates | None = None
+    proxy: ProxyUrl | None = None
 
 
 class Breaker(Section):
@@ -125,7 +129,8 @@ class Breaker(Section):
 class Delivery(Section):
     """How every endpoint is called and called again. `queue`: deliveries of one endpoint that wait in memory. `total_queue_bytes`: what
     waits of all of them; beyond it deliveries wait in Kafka, as they do beyond a full queue. `alert_every`: of one endpoint, no two
-    alerts come closer together."""
+    alerts come closer together. `proxy`: webhooks and Slack go by way of this HTTP proxy, which then resolves their names in place of
+    the address guard."""
 
     timeout: Period = timedelta(seconds=15)
     connect_timeout: Period = timedelta(seconds=5)
@@ -139,6 +144,7 @@ class Delivery(Section):
     disable_after: Period = timedelta(days=5)
     alert_every: Period = timedelta(hours=1)
     breaker: Breaker = Breaker()
+    proxy: ProxyUrl | None = None
 
 
 class Metrics(Section):

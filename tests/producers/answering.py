@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class Answering:
 
 
 @asynccontextmanager
-async def answering(answer: Answer) -> AsyncIterator[Answering]:
+async def answering(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Answering]:
     """Serve until the block ends."""
     served = Answering()
 
@@ -39,9 +40,9 @@ async def answering(answer: Answer) -> AsyncIterator[Answering]:
     app.router.add_route("*", "/{rest:.*}", handle)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    served.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield served
     finally:

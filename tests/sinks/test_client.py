@@ -158,7 +158,7 @@ async def test_an_address_is_checked_when_it_is_connected_to_not_when_the_name_w
         async def rebound(host: str, *args: object, **kwargs: object) -> list[dict[str, object]]:
             return [{"hostname": host, "host": "127.0.0.1", "port": int(port), "family": 2, "proto": 6, "flags": 0}]
 
-        client._session.connector._resolver.resolve = rebound  # type: ignore[union-attr, method-assign]
+        client._direct.kept.connector._resolver.resolve = rebound  # type: ignore[union-attr, method-assign]
         reply = await client.post(f"http://public.example:{port}/", b"{}", {})
     assert receiver.calls == []
     assert "is loopback" in str(reply.error)
@@ -173,7 +173,7 @@ async def test_connections_are_used_again() -> None:
     async with receiving(note) as receiver, client_of() as client:
         for _ in range(5):
             await client.post(receiver.url, b"{}", {})
-        pooled = client._session.connector._conns  # type: ignore[union-attr]
+        pooled = client._direct.kept.connector._conns  # type: ignore[union-attr]
         peers = {len(connections) for connections in pooled.values()}
     assert peers == {1}
 

@@ -25,6 +25,8 @@ PLACES = [
     ("providers: {tvdb: {apikey: x, userkey_file: PATH}}", HUNTER),
     ("kafka: {sasl_plain_password_file: PATH}", HUNTER),
     ("kafka: {ssl_password_file: PATH}", HUNTER),
+    ("network: {proxy_file: PATH}", f"http://x:{HUNTER}@x:1"),
+    ("delivery: {proxy_file: PATH}", f"http://x:{HUNTER}@x:1"),
     ("subscriptions: [{name: a, webhook: {url: 'http://x', secret_file: PATH}}]", SECRET),
     ("subscriptions: [{name: a, webhook: {url: 'http://x', secret_file: [PATH, PATH]}}]", SECRET),
     (
