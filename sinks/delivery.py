@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Delivery:
     """`attempts`: made before this process took it up. `held_topic`, `held_offset`: the record that stays open until this is settled,
     of the changes for a first attempt, of a retry topic for a later one. `topic`, `offset`: the event's own place in the changes;
-    the partition is the shard's. `queued_at`: monotonic seconds. `memory`: bytes that its endpoint accounts for it."""
+    the partition is the shard's. `queued_at`: monotonic seconds. `memory`: bytes that its endpoint accounts for it. `handed_over`: the
+    token by which the partition's next owner finds its answer, where the partition has moved during the call."""
 
     subscription: str
     event: Event
@@ -27,6 +28,7 @@ class Delivery:
     attempts: int = 0
     queued_at: float = 0.0
     memory: int = 0
+    handed_over: str = ""
 
     @property
     def is_first(self) -> bool:

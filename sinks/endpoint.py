@@ -120,6 +120,9 @@ class Endpoint:
     def in_flight(self) -> int:
         return len(self._sending)
 
+    def in_flight_of(self, shard: Shard) -> list[Delivery]:
+        return [delivery for delivery in self._sending if delivery.shard is shard]
+
     def oldest_wait(self) -> float:
         """Seconds for which the oldest first attempt has stood in the queue."""
         oldest = self._firsts.oldest()

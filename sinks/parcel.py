@@ -11,6 +11,7 @@ from sinks.topics import DELAYS
 DUE = "changecast-due"
 READY = "changecast-ready"
 DEFERRALS = "changecast-deferrals"
+AWAITS = "changecast-awaits"
 
 _DEFER_FIRST_S = 5.0
 _DEFER_LONGEST_S = 300.0
@@ -24,7 +25,8 @@ class UnreadableParcel(ValueError):
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """`attempts`: made so far. `due` and `ready` in Unix seconds: when it may be sent, and when it leaves its topic.
-    `topic`, `partition`, `offset`: the event's own place in the changes. `deferrals`: how often in a row its endpoint took nothing."""
+    `topic`, `partition`, `offset`: the event's own place in the changes. `deferrals`: how often in a row its endpoint took nothing.
+    `awaits`: the token of a call in flight when the partition moved, whose answer counts if there is one (see `handover`)."""
 
     subscription: str
     value: bytes
@@ -35,6 +37,7 @@ class Parcel:
     offset: int
     deferrals: int = 0
     ready: float = 0.0
+    awaits: str = ""
 
     def placed(self, now: float) -> tuple[str, Parcel]:
         """The delay whose topic it goes to, and the parcel as it stands there: the longest delay that is not too long."""
@@ -62,7 +65,8 @@ class Parcel:
             (dead.ORIGIN_OFFSET, self.offset),
             (DEFERRALS, self.deferrals),
         )
-        return [(name, str(value).encode()) for name, value in pairs]
+        found = [(name, str(value).encode()) for name, value in pairs]
+        return [*found, (AWAITS, self.awaits.encode())] if self.awaits else found
 
 
 def read_parcel(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Parcel:
@@ -79,6 +83,7 @@ def read_parcel(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Pa
             offset=int(found[dead.ORIGIN_OFFSET]),
             deferrals=int(found[DEFERRALS]),
             ready=float(found[READY]),
+            awaits=found.get(AWAITS, ""),
         )
     except (KeyError, ValueError) as error:
         raise UnreadableParcel(f"not a delivery: {type(error).__name__} {error}") from error

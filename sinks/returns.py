@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -15,9 +15,12 @@ from aiokafka.admin import RecordsToDelete
 
 from runtime.clock import Clock
 from runtime.kafka import Cluster
+from schemas.delivery import Outcome
+from schemas.handover import LateAnswer
 from sinks.delivery import Delivery
 from sinks.endpoint import Endpoint
 from sinks.event import UnreadableEvent, read_event
+from sinks.handover import late_answers
 from sinks.parcel import Parcel, UnreadableParcel, read_parcel
 from sinks.shard import Shard
 from sinks.topics import DELAYS
@@ -76,6 +79,7 @@ class Returns:
         self._numbers = itertools.count()
         self._dropped: Counter[str] = Counter()
         self._deleted: dict[str, int] = {}
+        self._answers: dict[str, LateAnswer] = {}
 
     async def run(self) -> None:
         """Until the shard is closed or the task cancelled."""
@@ -89,7 +93,9 @@ class Returns:
             next_delete = self._clock.monotonic() + _DELETE_EVERY_S
             while not self._shard.leaving:
                 await self._read(consumer, partitions)
-                self._send_ready()
+                now = self._now()
+                await self._look_up_answers(now)
+                self._send_ready(now)
                 if self._clock.monotonic() >= next_delete:
                     await self._delete_done()
                     next_delete = self._clock.monotonic() + _DELETE_EVERY_S
@@ -130,8 +136,13 @@ class Returns:
         self._bytes[record.topic] += len(parcel.value)
         heapq.heappush(self._heap, _Waiting(parcel.ready, next(self._numbers), record.topic, record.offset, parcel))
 
-    def _send_ready(self) -> None:
-        now = self._now()
+    async def _look_up_answers(self, now: float) -> None:
+        """Of calls that were in flight when the partition moved, and are over by now."""
+        self._answers = {}
+        if any(waiting.parcel.awaits and waiting.parcel.due <= now for waiting in self._heap):
+            self._answers = await late_answers(self._cluster, self._shard.partition)
+
+    def _send_ready(self, now: float) -> None:
         while self._heap and self._heap[0].at <= now and not self._shard.leaving:
             waiting = heapq.heappop(self._heap)
             if 0 < waiting.parcel.due - now <= _HELD_S:
@@ -148,13 +159,34 @@ class Returns:
     def _pass_on(self, waiting: _Waiting, now: float) -> None:
         parcel, shard = waiting.parcel, self._shard
         endpoint = self._endpoints.get(parcel.subscription)
-        if endpoint is None:
+        if (answer := self._answers.get(parcel.awaits)) is not None:
+            self._complete(waiting, answer, now)
+        elif endpoint is None:
             self._dropped[parcel.subscription] += 1
             shard.settle(waiting.topic, waiting.offset, parcel.subscription)
         elif parcel.due > now:
             self._hop(waiting, parcel, now)
         else:
             self._deliver(waiting, endpoint, now)
+
+    def _complete(self, waiting: _Waiting, answer: LateAnswer, now: float) -> None:
+        """The attempt was made by an earlier owner: what its answer means is done here."""
+        parcel, shard = waiting.parcel, self._shard
+        if answer.next_at is not None:
+            due = answer.next_at.timestamp()
+            shard.park(replace(parcel, attempts=answer.attempts, due=due, deferrals=0, awaits=""), now)
+        elif answer.outcome is not Outcome.DELIVERED:
+            shard.bury(
+                _key_of(parcel.value),
+                parcel.value,
+                reason=answer.reason,
+                error=answer.error,
+                topic=parcel.topic,
+                offset=parcel.offset,
+                attempts=answer.attempts,
+                subscription=parcel.subscription,
+            )
+        shard.settle(waiting.topic, waiting.offset, parcel.subscription)
 
     def _deliver(self, waiting: _Waiting, endpoint: Endpoint, now: float) -> None:
         parcel, shard = waiting.parcel, self._shard
@@ -194,3 +226,11 @@ class Returns:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _key_of(value: bytes) -> bytes | None:
+    """The key of an event's record."""
+    try:
+        return read_event(value).subject.encode()
+    except UnreadableEvent:
+        return None

@@ -11,8 +11,10 @@ from runtime.clock import Clock
 from schemas import redaction
 from schemas.dead import MAX_ERROR_BYTES
 from schemas.delivery import ErrorClass, Outcome
+from schemas.handover import LateAnswer
 from sinks.answer import Answer, Kind, Meaning
 from sinks.delivery import Delivery
+from sinks.handover import Handover
 from sinks.journal import Journal
 from sinks.parcel import Parcel
 from sinks.retry import RetryPolicy
@@ -27,11 +29,19 @@ class Settler:
     """`outcomes`: how many attempts of each subscription had each outcome."""
 
     def __init__(
-        self, policy: RetryPolicy, journal: Journal, states: EndpointStates, clock: Clock, random: Random, kinds: dict[str, Kind]
+        self,
+        policy: RetryPolicy,
+        journal: Journal,
+        states: EndpointStates,
+        handover: Handover,
+        clock: Clock,
+        random: Random,
+        kinds: dict[str, Kind],
     ) -> None:
         self._policy = policy
         self._journal = journal
         self._states = states
+        self._handover = handover
         self._clock = clock
         self._random = random
         self._kinds = kinds
@@ -47,11 +57,26 @@ class Settler:
             self._states.succeeded(delivery.subscription)
         elif verdict.outcome is Outcome.RETRY and answer.blames_endpoint:
             self._states.failed(delivery.subscription)
-        if not delivery.shard.closed:
+        if delivery.handed_over:
+            self._pass_on(delivery, answer, attempts, verdict, now)
+        elif not delivery.shard.closed:
             self._carry_out(delivery, answer, attempts, verdict, now)
         self._record(delivery, answer, attempts, verdict, now)
         if verdict.outcome is Outcome.DISABLED:
             self._states.disable(delivery.subscription, answer.error or "the endpoint has ended")
+
+    def _pass_on(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict, now: datetime) -> None:
+        """The partition has moved during the call: its owner carries out what the answer means."""
+        late = LateAnswer(
+            token=delivery.handed_over,
+            subscription=delivery.subscription,
+            outcome=verdict.outcome,
+            attempts=attempts,
+            next_at=now + timedelta(seconds=verdict.wait) if verdict.outcome is Outcome.RETRY else None,
+            reason=verdict.reason,
+            error="" if verdict.outcome is Outcome.DELIVERED else answer.error or "refused",
+        )
+        self._handover.answered(late, delivery.shard.partition)
 
     def _carry_out(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict, now: datetime) -> None:
         shard = delivery.shard

@@ -34,6 +34,12 @@ def told_topic(topics: Topics) -> Topic:
     return Topic(f"{topics.prefix}.told", 1, compacted=True)
 
 
+def handover_topic(topics: Topics) -> Topic:
+    """`changecast.handover`: answers to calls that were in flight when their partition moved; see `handover`. Kept as long as what the
+    retries that wait for them can wait, were all workers stopped."""
+    return dataclasses.replace(topics.alerts, name=f"{topics.prefix}.handover")
+
+
 def event_topics(topics: Topics) -> list[Topic]:
     """What holds events for subscriptions."""
     return [*(topics.changes(provider) for provider in PROVIDERS), topics.alerts]
@@ -43,6 +49,7 @@ def every_topic(topics: Topics) -> Iterator[Topic]:
     """All that a sinks worker touches."""
     yield from event_topics(topics)
     yield from (topics.endpoints, topics.deliveries, topics.dead, lagging_topic(topics), told_topic(topics))
+    yield handover_topic(topics)
     yield from retry_topics(topics).values()
 
 

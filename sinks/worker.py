@@ -30,6 +30,7 @@ from sinks.commits import Commits
 from sinks.directory import Directory
 from sinks.endpoint import Endpoint
 from sinks.feed import Feed
+from sinks.handover import HAND_OVER_S, Handover
 from sinks.journal import BATCH_BYTES, Journal
 from sinks.metrics import Engine, SinksMetrics
 from sinks.ownership import Ownership
@@ -45,10 +46,11 @@ from sinks.watch import WATCHING, Watch
 
 log = logging.getLogger(__name__)
 
-_END_S = 10.0
-"""So long may deliveries in flight take at the end. What has no answer then is delivered again at the next start."""
-_HAND_OVER_S = 5.0
-"""The same when partitions move to another worker, which waits meanwhile."""
+_LAST_CALL_S = 1.0
+"""After `delivery.timeout` every call has its answer, and needs a moment to be noted."""
+_REBALANCE_MS = 30_000
+"""A worker that has not given up its partitions by then is left out of the group. It needs `HAND_OVER_S` and a commit, whatever
+`delivery.timeout` is."""
 _FETCH_WAIT_MS = 100
 """While aiokafka holds records that nobody has taken for a tenth of a second, it asks for the other partitions alone, and the answer
 must come before it asks for all again: with the default of 500 ms, a moment's hold-up becomes half a second for what came meanwhile."""
@@ -123,6 +125,8 @@ class Worker:
             stack.push_async_callback(client.aclose)
             self._states = EndpointStates(self._cluster, producer, self._clock, self._random, self._config.delivery.disable_after)
             await self._states.load(self._config.subscriptions)
+            timeout = self._config.delivery.timeout.total_seconds()
+            self._handover = Handover(self._cluster, producer, self._endpoints, self._clock, timeout)
             self._journal = Journal(producer, self._cluster.topics.deliveries, self._clock)
             self._make_endpoints(client)
             await self._serve(stop, stack)
@@ -131,7 +135,7 @@ class Worker:
         policy = RetryPolicy.of(self._config.delivery)
         rates = Rates(self._clock)
         memory = Budget(self._config.delivery.total_queue_bytes, self._names, _MEMORY_RESERVE)
-        self._settler = Settler(policy, self._journal, self._states, self._clock, self._random, self._kinds)
+        self._settler = Settler(policy, self._journal, self._states, self._handover, self._clock, self._random, self._kinds)
         for subscription in self._config.subscriptions:
             rate = rates.of(subscription)
             endpoint = Endpoint(
@@ -160,6 +164,7 @@ class Worker:
             group_id=group_id(self._cluster.topics),
             partition_assignment_strategy=[RangePartitionAssignor],
             fetch_max_wait_ms=_FETCH_WAIT_MS,
+            rebalance_timeout_ms=_REBALANCE_MS,
         )
         self._commits = Commits(consumer, lambda: list(owner.shards.values()), self._recorded, self._clock)
         consumer.subscribe([topic.name for topic in event_topics(self._cluster.topics)], listener=owner)
@@ -183,6 +188,7 @@ class Worker:
             await self._until(stop)
             for task in (background[0], *itertools.chain(*self._shard_tasks.values())):
                 task.cancel()
+            self._metrics.engine = None
             await self._finish(owner)
         finally:
             self._metrics.engine = None
@@ -203,11 +209,20 @@ class Worker:
             self._ended.result()
 
     async def _finish(self, owner: Ownership) -> None:
-        """No new attempts; those in flight may end; then the last commit."""
+        """No new attempts. Those in flight may end, the slow ones after the partitions have gone to other workers."""
         for endpoint in self._endpoints.values():
             endpoint.hold()
-        await self._quiet(None, _END_S)
+        timeout = self._config.delivery.timeout.total_seconds()
+        await self._quiet(None, min(HAND_OVER_S, timeout))
+        for shard in owner.shards.values():
+            self._handover.give(shard)
         await self._commits.commit(owner.shards.values())
+        for shard in owner.shards.values():
+            shard.leaving = shard.closed = True
+        assert owner.consumer is not None
+        await owner.consumer.stop()
+        await self._quiet(None, timeout + _LAST_CALL_S)
+        await self._handover.flush()
         await self._journal.flush()
         await self._states.flush()
 
@@ -231,14 +246,16 @@ class Worker:
             self._shard_tasks[shard].append(self._watched(watch.run()))
 
     async def _closing(self, shard: Shard) -> None:
-        """The partition goes to another worker: what waits is dropped, what is in flight may end, what is settled is committed."""
+        """The partition goes to another worker: what waits is dropped, what is in flight may end, here or after it has gone;
+        what is settled is committed."""
         shard.leaving = True
         tasks = self._shard_tasks.pop(shard, [])
         for task in tasks:
             task.cancel()
         for endpoint in self._endpoints.values():
             endpoint.drop(lambda delivery: delivery.shard is shard)
-        await self._quiet(shard, _HAND_OVER_S)
+        await self._quiet(shard, HAND_OVER_S)
+        self._handover.give(shard)
         try:
             await self._commits.commit([shard])
         except KafkaError as problem:

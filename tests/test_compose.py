@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from changecast.up.graces import grace_of
 from schemas.config import read_config
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +37,15 @@ def test_what_the_containers_mount_is_in_the_repository():
 def test_the_containers_config_is_right():
     for path in mounted():
         assert read_config(ROOT / path, environ={}).config.kafka.bootstrap_servers == "kafka:9092"
+
+
+def test_the_parts_are_given_the_time_that_they_need_to_end():
+    services = YAML(typ="safe").load(COMPOSE)["services"]
+    config = read_config(ROOT / "docker/changecast.yaml", environ={}).config
+    for part in ("producers", "streams", "sinks"):
+        period = services[part]["stop_grace_period"]
+        assert period.endswith("s")
+        assert int(period.removesuffix("s")) >= grace_of(part, config) + 5
 
 
 def test_kafka_in_its_container_is_set_as_the_embedded_one_is():

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from changecast.up.difference import difference
+from changecast.up.graces import anew_within
 from changecast.up.handover import HANDED_VARIABLE, hand_over
 from changecast.up.plan import as_decided
 from changecast.up.reload import refusal
@@ -26,9 +27,6 @@ from changecast.up.reload_signals import SIGNALS
 from schemas.config import Config, ConfigError, Source, config_of, read_source
 
 log = logging.getLogger(__name__)
-
-ANEW_WITHIN_S = 14.0
-"""From a good config to its start. Deliveries in flight have 10 s; a hung Faust is left after 15 s, with an end of the process."""
 
 
 class Succession:
@@ -38,6 +36,7 @@ class Succession:
         self._part = part
         self._path = path
         self._config = config
+        self._within = anew_within(part, config)
         self._ends_for_good = False
         self._leaving: threading.Timer | None = None
         self.next: Source | None = None
@@ -86,7 +85,7 @@ class Succession:
             self.next = source
 
     def _leave_at_the_latest(self) -> None:
-        self._leaving = threading.Timer(ANEW_WITHIN_S, self._leave)
+        self._leaving = threading.Timer(self._within, self._leave)
         self._leaving.daemon = True
         # a thread that takes signals would take those that wait for the successor
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -96,7 +95,7 @@ class Succession:
     def _leave(self) -> None:
         """Whatever hangs is left behind. What was in flight is taken up from what is committed, as after a kill."""
         if self.next is not None:
-            log.warning("%s has not ended within %.0f s, and starts anew all the same", self._part, ANEW_WITHIN_S)
+            log.warning("%s has not ended within %.0f s, and starts anew all the same", self._part, self._within)
             start_anew(self.next)
 
 

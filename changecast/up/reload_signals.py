@@ -20,6 +20,8 @@ import termios
 from collections.abc import Callable
 
 SIGNALS = (signal.SIGHUP, signal.SIGUSR1)
+HASTE_S = 0.5
+"""A terminal's Ctrl-C can arrive twice (`make` passes it on); one that comes this much later was meant."""
 
 
 class ReloadSignals:

@@ -10,14 +10,11 @@ from pathlib import Path
 
 from changecast.up.lock import AlreadyRunning, NoDataDirectory
 from changecast.up.plan import make_plan
-from changecast.up.reload_signals import ReloadSignals
+from changecast.up.reload_signals import HASTE_S, ReloadSignals
 from changecast.up.screen import Screen, open_screen
 from changecast.up.session import Session
 from changecast.up.supervisor import PartFailed
 from runtime.topics import TopicMismatch
-
-_HASTE_S = 0.5
-"""A terminal's Ctrl-C can arrive twice (`make` passes it on); one that comes this much later was meant."""
 
 
 class Signals:
@@ -36,7 +33,7 @@ class Signals:
         if self._first is None:
             self._first = time.monotonic()
             self.stop.set()
-        elif number == signal.SIGINT and time.monotonic() - self._first > _HASTE_S:
+        elif number == signal.SIGINT and time.monotonic() - self._first > HASTE_S:
             self.now.set()
 
 

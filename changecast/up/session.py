@@ -12,6 +12,7 @@ from pathlib import Path
 from changecast.kafka import EmbeddedBroker
 from changecast.up.broker import broker_part
 from changecast.up.children import Part, own_command, process_part
+from changecast.up.graces import grace_of, reload_grace_of, stop_within
 from changecast.up.lock import UpLock, wait_for
 from changecast.up.logtail import LogTail, text_since, worth_showing
 from changecast.up.plan import Plan, Sandbox, settled, with_free_port
@@ -28,11 +29,6 @@ from runtime.outbound import Outbound
 from runtime.topics import ensure_topics
 from schemas.config import Source
 
-STOP_WITHIN_S = 24.0
-"""All parts together: whoever stops us waits 25 s."""
-_GRACE_S = {"producers": 4.0, "streams": 9.0, "sinks": 4.0, "sandbox": 2.0, "kafka": 5.0}
-RELOAD_GRACE_S = 20.0
-"""So long may a part take to end for a reload. Nobody waits for us as at a stop, and deliveries in flight have time to end."""
 _EXTERNAL_KAFKA_WAIT_S = 20.0
 _LOGS_EVERY_S = 0.5
 _SAME_WARNING_S = 60.0
@@ -111,7 +107,7 @@ class Session:
             gave_up.cancel()
 
     async def stop(self) -> None:
-        """Take everything down in order, within `STOP_WITHIN_S`."""
+        """Take everything down in order, each part within its grace period (`graces`)."""
         began, anything = time.monotonic(), bool(self._supervisor.processes)
         self._screen.close()
         self._screen.say()
@@ -121,7 +117,7 @@ class Session:
             await asyncio.wait(self._watching)
         if self._watcher is not None:
             await self._watcher.stop()
-        await self._supervisor.stop(STOP_WITHIN_S, self._say_stopping)
+        await self._supervisor.stop(stop_within(self.plan.config), self._say_stopping)
         self._lock.release()
         if anything:
             self._screen.say(f"Stopped in {time.monotonic() - began:.1f} s.")
@@ -134,6 +130,9 @@ class Session:
         if part == "kafka" and self._broker is not None and not self._broker.owned:
             command = f"changecast kafka stop --data-dir {_short(self.plan.config.data_dir)}"
             self._screen.say(f"Kafka goes on running at {self._bootstrap}, as it did before (`{command}` stops it)")
+        elif part == "sinks":
+            timeout = self.plan.config.delivery.timeout.total_seconds()
+            self._screen.say(f"Stopping sinks (calls in flight may take {timeout:g} s; Ctrl-C again ends everything at once)")
         else:
             self._screen.say(f"Stopping {part}")
 
@@ -152,7 +151,7 @@ class Session:
             on_step=self._broker_step,
             outbound=Outbound.of(self.plan.config.network),
         )
-        await self._supervisor.start(broker_part(broker, broker.home.jvm_log, _GRACE_S["kafka"]))
+        await self._supervisor.start(broker_part(broker, broker.home.jvm_log, grace_of("kafka", self.plan.config)))
         self._bootstrap = broker.bootstrap_servers
         java = f", Java {broker.java.version}" if broker.java else ""
         screen.done(f"{self._bootstrap}{java}")
@@ -218,7 +217,9 @@ class Session:
         async def is_up() -> bool:
             return ready_when in text_since(log, begins)
 
-        return process_part(name, command, log, grace=_GRACE_S[name], environment=environment, config=config, ready=is_up)
+        return process_part(
+            name, command, log, grace=grace_of(name, self.plan.config), environment=environment, config=config, ready=is_up
+        )
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -244,11 +245,11 @@ class Session:
     async def _take_over(self, plan: Plan, parts: tuple[str, ...]) -> None:
         """Have these end in the order of the stream, so that none leaves behind what the one before it still writes, and start together.
         One that does not get ready is started again and again, as after a crash: the others go on meanwhile."""
-        self.plan = plan
+        running, self.plan = self.plan.config, plan
         set_up(file=self._log("up"))
         for name in parts:
             self._screen.step(name.capitalize(), "ends what is under way")
-            await self._supervisor.halt(name, RELOAD_GRACE_S)
+            await self._supervisor.halt(name, reload_grace_of(name, running))
         try:
             if parts:
                 await self._start_workers(reversed(parts))

@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from changecast.up.anew import Succession, start_anew
 from changecast.up.handover import handed_over
 from changecast.up.plan import as_decided
 from changecast.up.ports import with_metrics_at
-from changecast.up.reload_signals import ReloadSignals
+from changecast.up.reload_signals import HASTE_S, ReloadSignals
 from runtime.kafka import Cluster, KafkaAway, is_away
 from runtime.logs import set_up, unheard
 from schemas.config import Config, config_of, read_source
@@ -26,6 +27,7 @@ UP_LINE = "imported, configured, and connected to Kafka"
 KAFKA_WAIT_S = 120.0
 """A broker that was killed reads through its logs when it starts again; giving up meanwhile would only cost a restart."""
 EXIT_KAFKA_AWAY = 1
+EXIT_INTERRUPTED = 1
 
 Run = Callable[[Config, Cluster, asyncio.Event], Awaitable[None]]
 
@@ -76,8 +78,8 @@ async def _run(part: str, config: Config, succession: Succession | None) -> None
             succession.cancel()
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended_from_outside)
+    loop.add_signal_handler(signal.SIGTERM, ended_from_outside)
+    loop.add_signal_handler(signal.SIGINT, Interrupts(ended_from_outside).got)
     if succession is None:
         ReloadSignals(_belongs_to_up, ended_from_outside)
         await _work(part, config, stop)
@@ -107,6 +109,24 @@ async def _work(part: str, config: Config, stop: asyncio.Event) -> None:
         log.info(UP_LINE)
         await run(config, cluster, stop)
     log.info("%s ends", part)
+
+
+class Interrupts:
+    """`first` is called by the first Ctrl-C. One that follows ends the process at once."""
+
+    def __init__(self, first: Callable[[], None]) -> None:
+        self._first = first
+        self._at: float | None = None
+
+    def got(self) -> None:
+        now = time.monotonic()
+        if self._at is None:
+            self._at = now
+            self._first()
+        elif now - self._at > HASTE_S:
+            log.warning("ended at once: calls in flight are made again at the next start")
+            logging.shutdown()
+            os._exit(EXIT_INTERRUPTED)
 
 
 def _belongs_to_up() -> None:
