@@ -304,9 +304,12 @@ class Endpoint:
         self.last_answer_at = self._clock.monotonic()
         if answer.error_class is ErrorClass.FAULT and len(picked) > 1:
             # one of them may be what the sender stumbles over: the others must not share its attempts
-            self._singles.extend(picked)
-            for delivery in picked:
+            mine = [delivery for delivery in picked if not delivery.handed_over]
+            self._singles.extend(mine)
+            for delivery in mine:
                 self._account(delivery)
+            # the others are their partition's next owner's to retry
+            self._answered([delivery for delivery in picked if delivery.handed_over], answer)
         else:
             self._answered(picked, answer)
         self._work_on()
