@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import linecache
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -91,6 +93,17 @@ def operands(condition: Callable[..., Any]) -> list[Part]:
     return [Part(one, names) for one in _compared(expression)]
 
 
+@contextmanager
+def no_garbage_collected() -> Iterator[None]:
+    """Use it to parse source. Garbage that is collected amid that may log a traceback (a future whose exception was never retrieved),
+    for which Python 3.11 parses source, too: "AST constructor recursion depth mismatch", a SystemError."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _own_code(condition: Callable[..., Any]) -> CodeType | None:
     """The code of a plain function of this project: a method like `path.exists` says more by its repr."""
     if not inspect.isfunction(condition) or not Path(condition.__code__.co_filename).is_relative_to(_ROOT):
@@ -128,7 +141,9 @@ def _names(condition: Callable[..., Any], code: CodeType) -> dict[str, Any]:
 def _expression(code: CodeType) -> ast.expr | None:
     """The body of a lambda, or the last thing that a function returns."""
     source = "".join(linecache.getlines(code.co_filename))
-    for node in ast.walk(ast.parse(source)):
+    with no_garbage_collected():
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and _is(node.body, code):
             return node.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.name, node.lineno) == (

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from schemas import redaction
 from tests import evidence
 from tests.broker import EMBEDDED, NONE, SERVERS_VARIABLE, RunKafka, running_broker
+from tests.condition import no_garbage_collected
 
 _APART = 20
 _KAFKA = pytest.StashKey[RunKafka]()
@@ -82,10 +83,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"The Kafka of this run is gone: {kafka} ({trouble})", pytrace=False)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """A failure shows the logs of the processes that took part, and the state of the run's Kafka where the test uses it."""
-    report: pytest.TestReport = yield
+    with no_garbage_collected():
+        report: pytest.TestReport = yield
     if report.failed:
         report.sections += evidence.sections(getattr(item, "funcargs", {}).get("tmp_path"))
         kafka = item.config.stash.get(_KAFKA, None)

@@ -110,3 +110,21 @@ def test_a_test_whose_kafka_is_gone_fails_at_once_and_names_it(failing):
 
 def test_without_a_kafka_the_tests_that_need_one_are_left_out(failing):
     assert "1 passed, 1 deselected" in failing("def test_it(bootstrap_servers): ...\ndef test_other(): ...", "--kafka", "none")
+
+
+CRASHING = """
+import ast, gc
+
+def parsed(depth):
+    return parsed(depth - 1) if depth else ast.parse("f(1) + 2")
+
+def test_fails():
+    gc.callbacks.append(lambda *_: parsed(50))  # as for the traceback that a destructor logs
+    gc.set_threshold(1)
+    assert [1] == [2]
+"""
+
+
+def test_a_failure_does_not_end_the_process_when_garbage_is_collected_while_it_is_reported(failing):
+    shown = failing(CRASHING)
+    assert "assert [1] == [2]" in shown and "INTERNALERROR" not in shown

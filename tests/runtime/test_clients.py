@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
+from aiokafka.errors import ProducerFenced
 
+from runtime.clients import Producer
 from runtime.kafka import Cluster
+from runtime.topics import ensure_topics
+from tests.eventually import until
 
 Stop = Callable[[], Awaitable[None]]
 _TURNS = 30
@@ -75,3 +80,44 @@ async def test_a_stop_during_which_a_task_of_its_own_is_cancelled_returns(cluste
     consumer._coordinator._reset_committed_task = forever
     await asyncio.wait_for(consumer.stop(), 10)
     assert forever.cancelled()
+
+
+@pytest.fixture
+async def topic(cluster: Cluster) -> str:
+    await ensure_topics(cluster, [cluster.topics.deliveries])
+    return cluster.topics.deliveries.name
+
+
+async def _fence(cluster: Cluster, producer: Producer, topic: str, transactional_id: str) -> None:
+    """Let another producer take over the id within this one's transaction, and this one's background task learn of it."""
+    await producer.send_and_wait(topic, b"open", partition=0)
+    async with cluster.transactional_producer(transactional_id):
+        with suppress(ProducerFenced):
+            await producer.send_and_wait(topic, b"refused", partition=1)  # a partition that the transaction has yet to add
+    await until(producer._sender.sender_task.done)
+
+
+async def test_a_fenced_producer_says_so_whichever_call_comes_next(cluster: Cluster, topic: str, topic_prefix: str) -> None:
+    async with cluster.transactional_producer(f"{topic_prefix}-id") as fenced:
+        with pytest.raises(ProducerFenced):
+            async with fenced.transaction():
+                await _fence(cluster, fenced, topic, f"{topic_prefix}-id")
+                await fenced.send(topic, b"later", partition=0)
+        with pytest.raises(ProducerFenced):
+            async with fenced.transaction():
+                await fenced.send(topic, b"another transaction", partition=0)
+
+
+async def test_a_producer_that_is_fenced_before_it_commits_says_so(cluster: Cluster, topic: str, topic_prefix: str) -> None:
+    async with cluster.transactional_producer(f"{topic_prefix}-id") as fenced:
+        with pytest.raises(ProducerFenced):
+            async with fenced.transaction():
+                await _fence(cluster, fenced, topic, f"{topic_prefix}-id")
+
+
+async def test_a_misuse_of_a_transaction_is_not_hidden(cluster: Cluster, topic: str, topic_prefix: str) -> None:
+    async with cluster.transactional_producer(f"{topic_prefix}-id") as producer:
+        with pytest.raises(AssertionError, match="Invalid state transition"):
+            async with producer.transaction():
+                await producer.commit_transaction()
+                await producer.send(topic, b"after the commit", partition=0)
