@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from ruamel.yaml import YAML
@@ -115,7 +116,22 @@ def _duration(provider: Any) -> str:
 def _shown(config: Config) -> Any:
     """The config as plain values: secrets as stars (pydantic's own), users and passwords of addresses too. What is null is left out:
     for `language` a null that is written would mean something else."""
-    return _masked(config.model_dump(mode="json", by_alias=True, exclude_none=True))
+    shown = _masked(config.model_dump(mode="json", by_alias=True, exclude_none=True))
+    for written, subscription in zip(shown["subscriptions"], config.subscriptions, strict=True):
+        if subscription.webhook is not None:
+            written["webhook"]["url"] = _host_of(subscription.webhook.url)
+        elif subscription.slack is not None and subscription.slack.webhook_url is not None:
+            written["slack"]["webhook_url"] = _host_of(subscription.slack.webhook_url.get_secret_value())
+    return shown
+
+
+def _host_of(url: str) -> str:
+    """A webhook's scheme and host: its path and query are all that protects many of them."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return (
+        f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{'/***' if parts.path.strip('/') or parts.query else ''}"
+    )
 
 
 def _name_file(shown: Any, place: Place, named: Value) -> None:

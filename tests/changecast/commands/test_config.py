@@ -135,3 +135,23 @@ def test_show_names_the_files_of_secrets(path: Path, capsys: pytest.CaptureFixtu
     assert webhook["secret_file"] == ["s", "s"]
     assert webhook["headers"] == {"Authorization_file": "s"}
     assert webhook["previous_secrets"][0]["secret_file"] == "s"
+
+
+ADDRESSES = """\
+subscriptions:
+  - name: a
+    webhook: {url: "https://me:pw-hunter2@example.org:8443/hooks/hunter2?sig=x", secret: whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0}
+  - {name: b, slack: {webhook_url: "https://hooks.slack.com/services/T0/B0/hunter2"}}
+  - {name: c, webhook: {url: "https://example.org/", secret: whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0}}
+"""
+
+
+def test_show_prints_of_a_webhooks_address_its_scheme_and_host(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_text(ADDRESSES)
+    assert run(["config", "show"]) == 0
+    output = capsys.readouterr().out
+    a, b, c = YAML(typ="safe", pure=True).load(output)["subscriptions"]
+    assert a["webhook"]["url"] == "https://***@example.org:8443/***"
+    assert b["slack"]["webhook_url"] == "https://hooks.slack.com/***"
+    assert c["webhook"]["url"] == "https://example.org"
+    assert "hunter2" not in output
