@@ -36,7 +36,7 @@ class CloudEventInstead(Exception):
 
 
 def content_type_of(webhook: Webhook) -> str:
-    return webhook.content_type or (_TEMPLATE_TYPE if webhook.format == "template" else CONTENT_TYPE)
+    return webhook.own_content_type or (_TEMPLATE_TYPE if webhook.format == "template" else CONTENT_TYPE)
 
 
 def body_of(webhook: Webhook, limit: int) -> Body:

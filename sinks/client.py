@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import ssl
 import time
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote_to_bytes
 
 import aiohttp
 from aiohttp.payload import BytesPayload
@@ -21,6 +23,7 @@ from runtime.outbound import Outbound, Proxy, is_loopback
 from runtime.reasons import reason_of
 from schemas import redaction
 from schemas.config import Delivery
+from schemas.config.addresses import wire_address
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.guard import AddressRefused, Network, check, guarded_socket, written_address
@@ -64,6 +67,22 @@ class Reply(NamedTuple):
         if self.status not in RETRY_AFTER_STATUSES or self.headers is None:
             return None
         return retry_after(self.headers.get("Retry-After"), datetime.now(UTC))
+
+
+class _Target(NamedTuple):
+    """An address of the config as it is called. `headers`: its user and password."""
+
+    url: URL
+    headers: Mapping[str, str]
+
+
+def _target(address: str) -> _Target:
+    wire = wire_address(address)
+    if wire.userinfo is None:
+        return _Target(URL(wire.url, encoded=True), {})
+    user, _, password = wire.userinfo.partition(":")
+    login = b"%s:%s" % (unquote_to_bytes(user), unquote_to_bytes(password))
+    return _Target(URL(wire.url, encoded=True), {"authorization": f"Basic {base64.b64encode(login).decode()}"})
 
 
 class Rate(Protocol):
@@ -110,7 +129,7 @@ class Client:
         self._direct = self._pools(socket_factory=guarded_socket(allow))
         proxy = None if settings.proxy is None else Proxy.of(settings.proxy.get_secret_value())
         self._proxied = None if proxy is None else self._pools(proxy=proxy.for_aiohttp())
-        self._parsed: dict[str, URL] = {}
+        self._targets: dict[str, _Target] = {}
 
     async def aclose(self) -> None:
         for pools in (self._direct, self._proxied):
@@ -128,14 +147,18 @@ class Client:
     def _pools_for(self, url: str) -> _Pools:
         """Loopback is never reached by way of the proxy. Raises AddressRefused: what the proxy connects to can't be checked here, but an
         address that is written in the URL can; ValueError for what is no URL."""
-        if (parsed := self._parsed.get(url)) is None:
-            parsed = self._parsed[url] = URL(url)
-        host = parsed.host or ""
+        host = self._target(url).url.host or ""
         if self._proxied is None or is_loopback(host):
             return self._direct
         if (address := written_address(host)) is not None:
             check(address, self._allow)
         return self._proxied
+
+    def _target(self, url: str) -> _Target:
+        """Raises ValueError for what is no URL."""
+        if (target := self._targets.get(url)) is None:
+            target = self._targets[url] = _target(url)
+        return target
 
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=seconds, sock_connect=self._connect_timeout_s)
@@ -174,10 +197,11 @@ class Client:
     ) -> Reply:
         start = time.monotonic()
         try:
+            target = self._target(url)
             posted = session.post(
-                self._parsed[url],
+                target.url,
                 data=BytesPayload(body),
-                headers=headers,
+                headers={**headers, **target.headers},
                 allow_redirects=False,
                 timeout=self._within(timeout_s),
             )

@@ -68,11 +68,9 @@ def _signings(webhook: Webhook) -> list[signing.Signing]:
 
 
 def _fixed_headers(webhook: Webhook) -> dict[str, str]:
-    """The operator's headers never replace those that the signature and the receiver's parsing stand on."""
-    own = {name: value.get_secret_value() for name, value in webhook.headers.items()}
+    """The operator's headers beside ours, and before them. Those that are not the operator's to set the config refuses."""
+    own = {name: value.get_secret_value() for name, value in webhook.headers.items() if name.lower() != "content-type"}
     ours = {"content-type": content_type_of(webhook), "accept-encoding": "identity"}
-    reserved = {*ours, "webhook-id", "webhook-timestamp", "webhook-signature", "content-length", "host"}
-    kept = {name: value for name, value in own.items() if name.lower() not in reserved}
-    if not any(name.lower() == "user-agent" for name in kept):
+    if "user-agent" not in map(str.lower, own):
         ours["user-agent"] = user_agent()
-    return {**ours, **kept}
+    return {**ours, **own}

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-from schemas.config.fields import Invalid
+from schemas.config.fields import Invalid, Secret
 from schemas.config.file_keys import FromFile
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
@@ -43,5 +43,5 @@ def _proxy(secret: SecretStr) -> SecretStr:
     return secret
 
 
-ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy)]
+ProxyUrl = Annotated[Secret, AfterValidator(_proxy)]
 """It may hold a user and a password."""

@@ -11,7 +11,6 @@ import binascii
 import ipaddress
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -91,31 +90,12 @@ Count = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 
 
-def _web_address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        host = parts.hostname or ""
-        good = parts.scheme in ("http", "https") and bool(host.encode("idna")) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that is not closed, a part of the name that is empty or too long
-        good = False
-    if not good or not text.isprintable() or " " in text:
-        raise Invalid("not a web address: write http:// or https://, then a host and a path")
-    return text
+def without_line_end(value: object) -> object:
+    """A secret without the line end that came along from a file or a shell."""
+    return value.rstrip("\r\n") if isinstance(value, str) else value
 
 
-def _base_url(text: str) -> str:
-    return _web_address(text).rstrip("/")
-
-
-def _secret_address(secret: SecretStr) -> SecretStr:
-    _web_address(secret.get_secret_value())
-    return secret
-
-
-Url = Annotated[str, AfterValidator(_web_address)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-"""Without the slash at its end, so that a path can follow."""
-SecretUrl = Annotated[SecretStr, AfterValidator(_secret_address)]
+Secret = Annotated[SecretStr, BeforeValidator(without_line_end)]
 
 
 _SERVERS = "not the addresses of Kafka's brokers: write host:port, with commas between several, as kafka-1:9092,kafka-2:9092"
@@ -161,7 +141,23 @@ def _given(value: object) -> object:
     return None if stripped == "" else stripped
 
 
-Credential = Annotated[SecretStr | None, BeforeValidator(_given)]
+_UNPRINTABLE = re.compile(r"[^ -~]")
+"""HTTP has no place for these in a header: what a client makes of them is not what the other side knows."""
+
+
+def _for_headers(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and (found := _UNPRINTABLE.search(secret.get_secret_value())):
+        kind = "a line end or another control character" if found[0].isascii() else "one beyond ASCII"
+        raise Invalid(
+            f"HTTP can't carry its character {found.start() + 1}, {kind}: was it cut short (…) when it was copied, or does it go on?"
+        )
+    return secret
+
+
+Credential = Annotated[SecretStr | None, BeforeValidator(_given), AfterValidator(_for_headers)]
+"""A provider's key or token. None where it is empty: the provider then counts as not configured."""
+HttpSecret = Annotated[SecretStr, BeforeValidator(without_line_end), AfterValidator(_for_headers)]
+"""What goes into a header as it is."""
 AccountName = Annotated[str | None, BeforeValidator(_given)]
 
 _SIGNING = (
@@ -183,25 +179,30 @@ def _signing(secret: SecretStr) -> SecretStr:
     return secret
 
 
-SigningSecret = Annotated[SecretStr, AfterValidator(_signing)]
+SigningSecret = Annotated[Secret, AfterValidator(_signing)]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+_RESERVED = frozenset({"host", "content-length", "transfer-encoding", "accept-encoding"})
 
 
 def _header_name(text: str) -> str:
     if not _HEADER_NAME.fullmatch(text):
         raise Invalid("not a header's name: letters, digits and dashes, as X-Source")
+    if text.lower() in _RESERVED or text.lower().startswith("webhook-"):
+        raise Invalid("this header is set by changecast itself: leave it out")
     return text
 
 
 def _header_value(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
-    if any((ord(character) < 0x20 and character != "\t") or ord(character) == 0x7F for character in value):
-        raise Invalid("a header's value is one line, without control characters")
+    if any((ord(character) < 0x20 and character != "\t") or ord(character) >= 0x7F for character in value):
+        raise Invalid("a header's value is one line of ASCII, without control characters")
     return secret
 
 
-Headers = dict[Annotated[str, AfterValidator(_header_name)], Annotated[SecretStr, AfterValidator(_header_value)]]
+Headers = dict[Annotated[str, AfterValidator(_header_name)], Annotated[Secret, AfterValidator(_header_value)]]
 
 
 def _network(value: object) -> object:

@@ -9,30 +9,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     Field,
-    SecretStr,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
     model_serializer,
 )
 
+from schemas.config.addresses import BaseUrl, SecretUrl, Url, has_userinfo
 from schemas.config.connections import Certificates, ProxyUrl
 from schemas.config.durations import Duration, Moment, Period
 from schemas.config.expressions import compile_when
 from schemas.config.fields import (
-    BaseUrl,
     Cidr,
     Count,
     Headers,
+    HttpSecret,
     Invalid,
     Many,
     Nameserver,
     Number,
-    SecretUrl,
+    Secret,
     Section,
     Servers,
     SigningSecret,
-    Url,
     UrnText,
     matching,
 )
@@ -95,11 +94,11 @@ class Kafka(Section):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"] | None = None
     sasl_plain_username: str | None = None
-    sasl_plain_password: SecretStr | None = None
+    sasl_plain_password: Secret | None = None
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
-    ssl_password: SecretStr | None = None
+    ssl_password: Secret | None = None
 
     @property
     def topics(self) -> Topics:
@@ -198,6 +197,26 @@ class Webhook(Section):
     )
     content_type: Annotated[str, _CONTENT_TYPE] | None = None
 
+    @field_validator("headers")
+    @classmethod
+    def _one_authorization(cls, headers: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "authorization" in map(str.lower, headers) and has_userinfo(info.data.get("url", "")):
+            raise Invalid("either an Authorization header, or a user and password in the address: both are the same header")
+        return headers
+
+    @field_validator("content_type")
+    @classmethod
+    def _one_content_type(cls, content_type: str | None, info: ValidationInfo) -> str | None:
+        if content_type is not None and "content-type" in map(str.lower, info.data.get("headers", ())):
+            raise Invalid("stands in `headers` already, as Content-Type: write one of them")
+        return content_type
+
+    @property
+    def own_content_type(self) -> str | None:
+        """Instead of the format's."""
+        named = (value.get_secret_value() for name, value in self.headers.items() if name.lower() == "content-type")
+        return self.content_type or next(named, None)
+
     @field_validator("template")
     @classmethod
     def _template_where_the_format_is_one(cls, template: str | None, info: ValidationInfo) -> str | None:
@@ -214,7 +233,7 @@ class Slack(Section):
     """An incoming webhook's `webhook_url`, or a bot `token` with a `channel`."""
 
     webhook_url: SecretUrl | None = None
-    token: SecretStr | None = None
+    token: HttpSecret | None = None
     channel: str | None = Field(default=None, validate_default=True)
     api_url: BaseUrl = "https://slack.com/api"
     rate: Number = Field(default=1, gt=0)

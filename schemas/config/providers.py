@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar, get_args
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from schemas.config.addresses import BaseUrl
 from schemas.config.durations import Duration, Period, Since
 from schemas.config.fields import (
     AccountName,
-    BaseUrl,
     Count,
     Credential,
     FieldNames,

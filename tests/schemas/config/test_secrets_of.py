@@ -12,7 +12,7 @@ from tests.schemas.config.samples import SECRET, load
 CONFIG = f"""\
 kafka: {{sasl_plain_username: operator, sasl_plain_password: kafka-pw, ssl_password: ssl-password-1}}
 providers:
-  tmdb: {{token: tmdb-token-1, base_url: "https://proxy:userinfo%21@tmdb.test/3"}}
+  tmdb: {{token: tmdb-token-1, base_url: "https://tmdb.test/3"}}
   pbs: {{key: pbskey, secret: pbssec}}
   tvdb: {{apikey: tvdb-apikey-1, userkey: tvdb-userkey-1, username: somebody}}
 subscriptions:
@@ -25,6 +25,7 @@ subscriptions:
         Authorization: Bearer bearer-token-1
         X-Basic: Basic {base64.b64encode(b"me:basic-pw").decode()}
         Content-Type: application/json
+  - {{name: login, webhook: {{url: "https://me:userinfo%21@example.org/in", secret: "{SECRET}"}}}}
   - {{name: short, webhook: {{url: "https://example.org/in", secret: "{SECRET}"}}}}
   - {{name: slack, slack: {{webhook_url: "https://hooks.slack.com/services/T0/B0/abcdef0123456789"}}}}
   - {{name: bot, slack: {{token: xoxb-token-1, channel: news}}}}
