@@ -52,7 +52,7 @@ class Directory:
         agreed = []
         for rule in rules:
             if rule.when is not None:
-                bound = bound or bind(event.document)
+                bound = bound or bind(event.document, len(event.value))
                 try:
                     if not rule.agrees(bound):
                         continue

@@ -85,7 +85,7 @@ async def matches(cluster: Cluster, subscriptions: Iterable[Subscription], span:
         bound = None
         for rule in index.matching(seen.event.facts):
             if rule.when is not None:
-                bound = bound or bind(seen.event.document)
+                bound = bound or bind(seen.event.document, len(seen.event.value))
                 try:
                     if not rule.agrees(bound):
                         continue
@@ -104,7 +104,7 @@ async def matching_events(cluster: Cluster, subscription: Subscription, span: Sp
         if seen is None or not rule.wants(seen.event.facts):
             continue
         try:
-            agreed = rule.when is None or rule.agrees(bind(seen.event.document))
+            agreed = rule.when is None or rule.agrees(bind(seen.event.document, len(seen.event.value)))
         except ExpressionError:  # counts as no match, as it does in the sinks; `matches` counts it
             agreed = False
         if agreed:

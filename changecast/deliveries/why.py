@@ -91,7 +91,7 @@ def refusals(subscriptions: Sequence[Subscription], rules: Sequence[Rule], event
     for subscription, rule in zip(subscriptions, rules, strict=True):
         refusal = _ALERTS_ONLY if subscription.alerts_only else mismatch(rule, event.facts)
         if refusal is None and rule.when is not None:
-            bound = bound or bind(event.document)
+            bound = bound or bind(event.document, len(event.value))
             refusal = _when_refuses(rule, bound)
         found.append(refusal)
     return found

@@ -116,9 +116,7 @@ class _Reader:
         self._most = max(_MOST_NODES, _NODES_A_CHARACTER * len(text))
 
     def value(self, node: Node, path: Path, key: Span | None) -> Value:
-        self._nodes += 1
-        if self._nodes > self._most:
-            raise _TooLargeError
+        self._count()
         span = _span(node)
         if isinstance(node, ScalarNode):
             written = self._text[node.start_mark.index : node.end_mark.index]
@@ -159,12 +157,20 @@ class _Reader:
                 own[name] = self.value(value_node, (*path, name), _span(key_node))
         return own
 
+    def _count(self) -> None:
+        self._nodes += 1
+        if self._nodes > self._most:
+            raise _TooLargeError
+
     def _merged(self, node: Node, path: Path) -> list[tuple[Node, Node]]:
+        """The entries that a merge brings. Each counts as a value, also one that is there already: merges within merges multiply."""
         sources = node.value if isinstance(node, SequenceNode) else [node]
         pairs: list[tuple[Node, Node]] = []
         for source in sources:
+            self._count()
             if isinstance(source, MappingNode) and id(source) not in self._open:
                 for key, value in source.value:
+                    self._count()
                     if isinstance(key, ScalarNode):
                         self._open.append(id(source))
                         pairs += self._merged(value, path) if key.tag == f"{_TAG}merge" else [(key, value)]

@@ -2,6 +2,7 @@
 
 The environment is Jinja2's immutable sandbox: no attribute of Python's own can be reached, nothing in the event be changed. There are
 no other files to include. A value that is not there is an error, not an empty text (guard it with `is defined`); null prints as nothing.
+What a rendering may cost is counted in steps (see `template_sandbox`), and tried on the largest probe event when the config is read.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from schemas.config.expressions import ExpressionError
+from schemas.config.probes import largest_event
+from schemas.config.steps import TooManySteps
+from schemas.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from jinja2 import Environment, TemplateSyntaxError
@@ -41,12 +45,15 @@ class Template:
 
     def render(self, event: dict[str, Any], limit: int) -> bytes:
         """UTF-8. Raises TemplateError where the event lacks what the template names, TooLong beyond `limit` bytes."""
+        from schemas.config.template_steps import counted_rendering  # loads Jinja2, which most configs do without
+
         try:
-            return b"".join(_bounded(self._compiled.generate({VARIABLE: event}), limit))
+            with counted_rendering():
+                return b"".join(_bounded(self._compiled.generate({VARIABLE: event}), limit))
         except TooLong:
             raise
-        except Exception as error:  # noqa: BLE001 - a template may do anything that Python's operators can fail at
-            raise TemplateError(f"the template failed{_place(error)}: {error or type(error).__name__}") from None
+        except Exception as error:
+            raise TemplateError(f"the template failed{_place(error)}: {error or type(error).__name__}") from error
 
 
 def _bounded(parts: Iterable[str], limit: int) -> Iterator[bytes]:
@@ -71,6 +78,9 @@ def compile_template(text: str) -> Template:
         compiled = environment.from_string(text)
     except TemplateSyntaxError as error:
         raise _error(text, _message(error, environment), error.lineno) from None
+    except (RecursionError, SyntaxError, MemoryError, ValueError) as error:
+        # Python's own limits: blocks and brackets within each other, digits of a number
+        raise _error(text, f"not a template that can be used: {error}", 1) from None
     if any(True for _ in meta.find_referenced_templates(tree)):
         raise _error(
             text,
@@ -83,25 +93,28 @@ def compile_template(text: str) -> Template:
         near = difflib.get_close_matches(name, [VARIABLE, *environment.globals], n=1)
         hint = f'; did you mean "{near[0]}"?' if near else f': a template sees "{VARIABLE}"'
         raise _error(text, f'unknown name "{name}"{hint}', _line_of(text, rf"\b{re.escape(name)}\b"), name)
-    return Template(text, compiled)
+    template = Template(text, compiled)
+    _check_cost(template)
+    return template
+
+
+def _check_cost(template: Template) -> None:
+    """On the largest probe event. What else fails on it may well go on the events of the subscription."""
+    try:
+        template.render(largest_event(), MAX_RECORD_BYTES)
+    except TooLong:
+        return
+    except TemplateError as error:
+        if isinstance(error.__cause__, TooManySteps):
+            line = _failed_line(error.__cause__) or 1
+            raise _error(template.text, f"{error.__cause__} on an event with 50 pictures and long texts", line) from None
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from schemas.config.template_sandbox import CountingEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        autoescape=False,  # bodies are JSON or plain text: `tojson` quotes
-        finalize=lambda value: "" if value is None else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        cache_size=0,
-    )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}
-    del environment.globals["lipsum"]
-    return environment
+    return CountingEnvironment()
 
 
 def _message(error: TemplateSyntaxError, environment: Environment) -> str:
@@ -127,10 +140,16 @@ def _line_of(text: str, pattern: str) -> int:
 
 
 def _place(error: Exception) -> str:
-    """` in line 3`: of the template, which Jinja2 puts into the traceback."""
+    """` in line 3`."""
+    line = _failed_line(error)
+    return "" if line is None else f" in line {line}"
+
+
+def _failed_line(error: BaseException) -> int | None:
+    """The line of the template, which Jinja2 puts into the traceback."""
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<template>":
             line = trace.tb_lineno
         trace = trace.tb_next
-    return "" if line is None else f" in line {line}"
+    return line

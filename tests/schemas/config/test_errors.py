@@ -171,6 +171,13 @@ def test_what_is_no_yaml_is_told_at_its_place(tmp_path: Path, text: str, expecte
     assert errors(tmp_path, text) == [f"changecast.yaml:{expected}"]
 
 
+def test_merges_within_merges_are_counted_before_they_are_made(tmp_path: Path) -> None:
+    merges = "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 24))
+    assert errors(tmp_path, "a0: &a0 {x: 1}\n" + merges) == [
+        "changecast.yaml:1:1: nested too deeply, or too large once its aliases are written out"
+    ]
+
+
 def test_an_alias_that_grows_without_end_is_refused(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
