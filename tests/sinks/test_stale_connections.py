@@ -142,16 +142,17 @@ async def test_the_second_request_goes_past_the_guard() -> None:
     async with raw_receiving(_dying(1, how=_close)) as receiver, client_of(timeout="5s") as client:
         await client.post(receiver.url, b"1", {})
         async with client_of(allow=[]) as guarded:
-            guarded._session, client._session = client._session, guarded._session
+            own = guarded._direct
+            guarded._direct = own._replace(kept=client._direct.kept)  # the idle connection, and new ones by its own guard
             answer = plain_answer(await guarded.post(receiver.url, b"2", {}))
-            guarded._session, client._session = client._session, guarded._session
+            guarded._direct = own
     assert (answer.meaning, answer.error_class) == (Meaning.FAILED, ErrorClass.ADDRESS_REFUSED)
     assert receiver.requests == [b"1", b"2"]
 
 
 async def test_idle_connections_are_closed_before_common_servers_close_them() -> None:
     async with client_of() as client:
-        connector = client._session.connector
+        connector = client._direct.kept.connector
         assert connector is not None
         assert connector._keepalive_timeout == client_module._KEEPALIVE_S < 5
 
