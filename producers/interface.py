@@ -79,6 +79,9 @@ class Fetched:
     `parser_version`: raise it when the same answer gives other fields, members or images than before. Between two versions only what
     both know is compared, so an upgrade is not published as a change of every entity. `languages`: those that were asked for, the
     primary one first; what is in a new one is likewise no change.
+    `fetched_at`: the time of this state on the provider's clock, older than the receipt where a cache had kept the answer (`cached`);
+    that cache asks again in `expires_in_s`, where it says so. `updated_at`: when the record says that it was last changed, None where
+    it does not say.
     """
 
     entity: Entity
@@ -91,15 +94,20 @@ class Fetched:
     comparable: bool = True
     parser_version: int = 1
     languages: tuple[str, ...] = ()
+    updated_at: datetime | None = None
+    cached: bool = False
+    expires_in_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The provider's answer is that this entity can't be read: 403 (`forbidden` True), or 404 and 410. An answer, not a fault."""
+    """The provider's answer is that this entity can't be read: 403 (`forbidden` True), or 404 and 410, in the provider's own words.
+    An answer, not a fault. `cached`: a cache on the way had kept it, so it is no witness of what is now."""
 
     entity: Entity
     forbidden: bool
     fetched_at: datetime
+    cached: bool = False
 
 
 class Provider(Protocol):
@@ -111,14 +119,21 @@ class Provider(Protocol):
 
     name: str
 
+    names_changes: bool
+    """Whether its feed says what changed. Then nothing is compared, and no event waits for the entity to show it."""
+
     @property
     def feeds(self) -> tuple[Feed, ...]: ...
 
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
         """The entity's state now, with parents up the chain; None where the provider has nothing to fetch for its type.
 
-        Raises ProviderUnavailable when it may work later, BadResponse and CredentialsRejected as the client does.
+        Raises ProviderUnavailable when it may work later (an answer in other words than the provider's own is of that kind), BadResponse
+        and CredentialsRejected as the client does.
         """
+
+    async def probe(self) -> None:
+        """Ask a route that always answers, past every cache. Returns when it did as it should; raises as `fetch` does."""
 
     def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
         """The pictures that a change names, found by their path in `images`; one that is gone from there is made from its path."""

@@ -10,7 +10,7 @@ import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
 from typing import Any, Self
@@ -24,7 +24,8 @@ from runtime import lenient_json
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.dns import Resolver
-from runtime.http_dates import http_date, retry_after
+from runtime.http_cache import Freshness, freshness
+from runtime.http_dates import retry_after
 from runtime.outbound import Outbound, Proxy
 from runtime.rate import RateLimit
 from runtime.reasons import reason_of
@@ -71,6 +72,14 @@ class ProviderUnavailable(ProviderError):
         self.retry_after = retry_after
 
 
+class NotItsOwn(ProviderUnavailable):
+    """A 403, 404 or 410 in other words than the provider's: a gateway, a firewall or a maintenance page answered in its place, and
+    nothing is known of what was asked for."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"{answer.request}: status {answer.status}, not in the provider's own words: {answer.excerpt()}")
+
+
 class BadResponse(ProviderError):
     """It answered, with something that can't be read. `body` holds the bytes as they came."""
 
@@ -85,13 +94,16 @@ class CredentialsRejected(ProviderError):
 
 @dataclass(frozen=True)
 class Answer:
-    """A response read to its end. `date` is the provider's clock."""
+    """A response read to its end. `date`: the time of the state that it shows, on the provider's clock, which is older than the receipt
+    where a cache had kept it. `cached` says whether one had; `expires_in_s` when that cache asks again, None where it is not known."""
 
     status: int
     headers: httpx.Headers
     body: bytes
     date: datetime
     request: str
+    cached: bool = False
+    expires_in_s: float | None = None
 
     def json(self) -> Any:
         """The body as JSON; one bad text or number in it spoils no other. Raises BadResponse with the bytes where it is none."""
@@ -99,6 +111,13 @@ class Answer:
             return lenient_json.loads(self.body)
         except ValueError as error:
             raise BadResponse(f"{self.request}: status {self.status}, not JSON: {self.excerpt()}", self.body) from error
+
+    def json_or_none(self) -> Any:
+        """The body as JSON, None where it is none."""
+        try:
+            return self.json()
+        except BadResponse:
+            return None
 
     def excerpt(self) -> str:
         return repr(redaction.excerpt(self.body, _EXCERPT, cut=True))
@@ -130,6 +149,7 @@ class ProviderHttp:
         self._backoff = backoff or Backoff()
         self._clock = clock or SystemClock()
         self._random = random or Random()
+        self._skew = timedelta()
         self._resolver = Resolver()
         outbound = outbound or Outbound()
         proxy = outbound.proxy_for(self.base_url)
@@ -262,10 +282,23 @@ class ProviderHttp:
                 body += chunk
                 if len(body) > self._max_body_bytes:
                     raise BadResponse(f"{named}: the body is larger than {self._max_body_bytes} bytes", bytes(body[:_EXCERPT]))
-            return Answer(response.status_code, response.headers, bytes(body), self._date(response.headers), named)
+            state = self._freshness(response.headers)
+            return Answer(
+                response.status_code, response.headers, bytes(body), state.as_of, named, state.cached, state.expires_in_s
+            )
 
-    def _date(self, headers: httpx.Headers) -> datetime:
-        return http_date(headers.get("date")) or self._clock.now()
+    def now(self) -> datetime:
+        """The provider's clock: ours, until an answer that no cache kept has told it."""
+        try:
+            return self._clock.now() + self._skew
+        except OverflowError:
+            return self._clock.now()
+
+    def _freshness(self, headers: httpx.Headers) -> Freshness:
+        state = freshness(headers, self.now())
+        if state.date is not None and not state.cached:
+            self._skew = state.date - self._clock.now()
+        return state
 
 
 def _asked_wait(answer: Answer) -> float | None:

@@ -21,6 +21,7 @@ class PbsProvider:
     """Media Manager as a provider. One feed, `changelog`; HTTP Basic with the key and the secret of the settings."""
 
     name = "pbs"
+    names_changes = False
 
     def __init__(
         self,
@@ -43,6 +44,10 @@ class PbsProvider:
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
         """The entity's document now. None for what has no document of its own: a changed image, link or availability."""
         return await self._fetcher.fetch(entity)
+
+    async def probe(self) -> None:
+        """The changelog's newest entry. Raises ProviderUnavailable, CredentialsRejected, BadResponse."""
+        await self._client.probe()
 
     def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
         """The picture that an `images` change names by its path; made from the path when the document has it no longer."""

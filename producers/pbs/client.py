@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from producers.interface import BrokenItem
 from producers.pbs.entries import Entry, parse_entry, shared_type
-from runtime.http import Answer, BadResponse, CredentialsRejected, ProviderHttp
+from runtime.http import Answer, BadResponse, CredentialsRejected, NotItsOwn, ProviderHttp, ProviderUnavailable
 
 PAGE_SIZE = 50
 """The most that Media Manager gives (25 unless asked)."""
@@ -49,14 +49,17 @@ class Document:
     attributes: Mapping[str, Any]
     url: str | None
     date: datetime
+    cached: bool = False
+    expires_in_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Denied:
-    """403 (`forbidden`), 404 or 410 for an entity."""
+    """403 (`forbidden`), 404 or 410 for an entity, in Media Manager's own words. `cached`: a cache on the way had kept it."""
 
     forbidden: bool
     date: datetime
+    cached: bool = False
 
 
 class PbsClient:
@@ -77,7 +80,7 @@ class PbsClient:
         """The page of a query: `first_query`'s, or one that a page names as its `next`. A page that is gone since it was named
         (404 `Invalid page.`) is the end of the list. Raises BadResponse for a page that can't be read."""
         answer = await self._http.get(f"changelog/?{query}")
-        if answer.status == 404 and page_number(query) > 1:
+        if answer.status == 404 and page_number(query) > 1 and _is_its_own(answer):
             return ChangelogPage((), (), None, answer.date)
         return _changelog_page(answer)
 
@@ -86,12 +89,19 @@ class PbsClient:
         answer = await self._http.get("changelog/", {"sort": "timestamp"})
         return min((entry.time for entry in _changelog_page(answer).entries), default=None)
 
-    async def entity(self, path: str) -> Document | Denied:
+    async def entity(self, path: str, cid: str) -> Document | Denied:
         """The document at a path such as `assets/<cid>/`."""
         answer = await self._http.get(path, self._platforms)
-        if answer.status in {403, 404, 410}:
-            return Denied(answer.status == 403, answer.date)
-        return _document(_checked(answer))
+        if answer.status in _REFUSALS and _is_its_own(answer):
+            return Denied(answer.status == 403, answer.date, answer.cached)
+        document = _document(_checked(answer))
+        if document.id.lower() != cid.lower():
+            raise ProviderUnavailable(f"{answer.request}: answered with the document of {document.id}")
+        return document
+
+    async def probe(self) -> None:
+        """The newest entry of the changelog: that route always answers."""
+        _changelog_page(await self._http.get("changelog/", {"page-size": "1"}))
 
 
 def first_query(since: datetime, types: Sequence[str] = (), ids: Sequence[str] = ()) -> str:
@@ -128,7 +138,18 @@ def entity_path(entity_type: str, cid: str, url: str | None = None) -> str | Non
     return path if root and path else None
 
 
+_REFUSALS = frozenset({403, 404, 410})
+
+
+def _is_its_own(answer: Answer) -> bool:
+    """Whether an error is Media Manager's: `{"detail": "Not found."}`. A gateway's page or JSON has none."""
+    document = answer.json_or_none()
+    return isinstance(document, dict) and isinstance(document.get("detail"), str)
+
+
 def _checked(answer: Answer) -> Answer:
+    if answer.status in _REFUSALS and not _is_its_own(answer):
+        raise NotItsOwn(answer)
     if answer.status == 403:
         raise CredentialsRejected(f"{answer.request}: status 403: the key may not read this: {answer.excerpt()}")
     if answer.status != 200:
@@ -141,6 +162,8 @@ def _changelog_page(answer: Answer) -> ChangelogPage:
     items = document.get("data") if isinstance(document, dict) else None
     if not isinstance(items, list):
         raise BadResponse(f"{answer.request}: no list in `data`: {answer.excerpt()}", answer.body)
+    if not items and _entries_counted(document):
+        raise ProviderUnavailable(f"{answer.request}: an empty page, though it counts {_entries_counted(document)} entries")
     parsed = [parse_entry(item) for item in items]
     return ChangelogPage(
         entries=tuple(entry for entry in parsed if isinstance(entry, Entry)),
@@ -148,6 +171,14 @@ def _changelog_page(answer: Answer) -> ChangelogPage:
         next=_next_query(document.get("links")),
         date=answer.date,
     )
+
+
+def _entries_counted(document: Any) -> int:
+    """`meta.pagination.count`: how many entries the whole list has."""
+    meta = document.get("meta")
+    pagination = meta.get("pagination") if isinstance(meta, dict) else None
+    count = pagination.get("count") if isinstance(pagination, dict) else None
+    return count if isinstance(count, int) else 0
 
 
 def _next_query(links: Any) -> str | None:
@@ -170,4 +201,6 @@ def _document(answer: Answer) -> Document:
         attributes=attributes,
         url=urlsplit(url)._replace(query="").geturl() if isinstance(url, str) else None,
         date=answer.date,
+        cached=answer.cached,
+        expires_in_s=answer.expires_in_s,
     )

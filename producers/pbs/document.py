@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from producers.interface import Json
@@ -116,6 +117,18 @@ def name_of(attributes: Mapping[str, Any]) -> str | None:
         if isinstance(name, str) and name.strip():
             return name
     return None
+
+
+def updated_at_of(attributes: Mapping[str, Any]) -> datetime | None:
+    """`updated_at`, with microseconds or without; None where it is no time."""
+    value = attributes.get("updated_at")
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def number_of(attributes: Mapping[str, Any]) -> int | None:

@@ -15,6 +15,7 @@ from producers.pbs.document import (
     number_of,
     primary_image,
     public_url,
+    updated_at_of,
 )
 from producers.pbs.entries import native_type
 from producers.pbs.parents import Line, Parents
@@ -40,9 +41,9 @@ class Fetcher:
         path = entity_path(entity.type, entity.id, entity.url)
         if path is None:
             return None
-        document = await self._client.entity(path)
+        document = await self._client.entity(path, entity.id)
         if isinstance(document, Denied):
-            return Refused(entity, document.forbidden, document.date)
+            return Refused(entity, document.forbidden, document.date, cached=document.cached)
         self._parents.remember(entity.type, document)
         return fetched(entity, document, await self._parents.line(document.attributes), self._volatile)
 
@@ -63,6 +64,9 @@ def fetched(entity: Entity, document: Document, line: Line, volatile: Collection
             external_ids=external_ids_of(attributes),
         ),
         fetched_at=document.date,
+        cached=document.cached,
+        expires_in_s=document.expires_in_s,
+        updated_at=updated_at_of(attributes),
         fields=without(fields_of(attributes), volatile),
         members=without(members_of(attributes), volatile),
         images=images,

@@ -126,7 +126,7 @@ class Parents:
     async def _fetch(self, parent: Parent) -> _Known | None:
         path = entity_path(parent.type, parent.id)
         assert path is not None, f"{parent.type} has no route"
-        document = await self._client.entity(path)
+        document = await self._client.entity(path, parent.id)
         return None if isinstance(document, Denied) else _known(parent.type, document)
 
     def _keep(self, key: tuple[str, str], future: asyncio.Future[_Known | None]) -> None:

@@ -22,6 +22,7 @@ class TmdbProvider:
     """TMDB as a provider: feeds `movie`, `tv`, `person`, as far as `watch` wants them. A bearer token from the settings."""
 
     name = PROVIDER
+    names_changes = True
 
     def __init__(
         self,
@@ -49,6 +50,10 @@ class TmdbProvider:
         `tmdb:series:1399/1/2`. Raises ProviderUnavailable, CredentialsRejected, BadResponse.
         """
         return await self._fetcher.fetch(entity)
+
+    async def probe(self) -> None:
+        """`GET /configuration`. Raises ProviderUnavailable, CredentialsRejected, BadResponse."""
+        await self._client.configuration()
 
     def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
         """The pictures that a change of key `images` names, from `images` or made from their paths."""

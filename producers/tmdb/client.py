@@ -9,7 +9,7 @@ from typing import Any
 from producers.tmdb import parse
 from producers.tmdb.models import DateWindow, Details, Items, Kind, Listed, Picture
 from producers.tmdb.pictures import ImageHost, parse_configuration
-from runtime.http import Answer, BadResponse, CredentialsRejected, ProviderHttp, ProviderUnavailable
+from runtime.http import Answer, BadResponse, CredentialsRejected, NotItsOwn, ProviderHttp, ProviderUnavailable
 
 LAST_PAGE = 500
 """TMDB answers no page beyond this one: status 400, code 22."""
@@ -21,11 +21,13 @@ _INVALID_KEY, _INVALID_PAGE, _OVER_LIMIT, _NOT_FOUND = 7, 22, 25, 34
 
 
 class Refusal(BadResponse):
-    """TMDB's own error, `{status_code, status_message, success: false}`. `code` is None where the body names none; `at` is TMDB's clock."""
+    """TMDB's own error, `{status_code, status_message, success: false}`. `code` is None where the body names none; `at` is TMDB's clock;
+    `cached`: a cache on the way had kept it."""
 
-    def __init__(self, message: str, body: bytes, at: datetime, code: int | None = None) -> None:
-        super().__init__(message, body)
-        self.at = at
+    def __init__(self, message: str, answer: Answer, code: int | None = None) -> None:
+        super().__init__(message, answer.body)
+        self.at = answer.date
+        self.cached = answer.cached
         self.code = code
 
 
@@ -39,10 +41,11 @@ class Forbidden(Refusal):
 
 @dataclass(frozen=True)
 class Read:
-    """An entity's details and when they were read, on TMDB's clock."""
+    """An entity's details and of when they are, on TMDB's clock; `cached`: a cache on the way had kept them."""
 
     details: Details
     at: datetime
+    cached: bool
 
 
 class TmdbClient:
@@ -57,12 +60,15 @@ class TmdbClient:
     async def changed(self, kind: Kind, window: DateWindow, page: int) -> Listed:
         """`GET /{kind}/changes`: a page of the ids that changed on these days. A page behind the last one is empty."""
         try:
-            document, _ = await self._get(f"{kind}/changes", {**_dates(window), "page": page})
+            document, answer = await self._get(f"{kind}/changes", {**_dates(window), "page": page})
         except Refusal as refusal:
             if refusal.code == _INVALID_PAGE and page > 1:
                 return Listed((), 0)
             raise
-        return parse.parse_list(document)
+        listed = parse.parse_list(document)
+        if not (listed.ids or listed.broken) and page <= listed.total_pages:
+            raise ProviderUnavailable(f"{answer.request}: page {page} of {listed.total_pages} is empty")
+        return listed
 
     async def changes(self, route: str, entity_id: int, window: DateWindow) -> Items:
         """`GET /{route}/{id}/changes`, route one of movie, tv, person, tv/season, tv/episode: the edits of these days.
@@ -88,8 +94,8 @@ class TmdbClient:
 
     async def details(self, path: str) -> Read:
         """`GET /{path}` with the external ids. Raises NotFound, Forbidden."""
-        document, at = await self._get(path, {"append_to_response": "external_ids"})
-        return Read(parse.parse_details(document), at)
+        document, answer = await self._get(path, {"append_to_response": "external_ids"})
+        return Read(parse.parse_details(document), answer.date, answer.cached)
 
     async def images(self, path: str) -> tuple[Picture, ...]:
         """`GET /{path}/images`, of all languages: none is named, so TMDB filters none. Raises NotFound, Forbidden."""
@@ -101,14 +107,14 @@ class TmdbClient:
         document, _ = await self._get("configuration", {})
         return parse_configuration(document)
 
-    async def _get(self, path: str, params: dict[str, str | int]) -> tuple[Any, datetime]:
+    async def _get(self, path: str, params: dict[str, str | int]) -> tuple[Any, Answer]:
         answer = await self._http.get(path, params)
         if answer.status != 200:
             raise _refusal(answer)
         document = answer.json()
         if isinstance(document, dict) and document.get("success") is False:
             raise _refusal(answer)
-        return document, answer.date
+        return document, answer
 
 
 def _dates(window: DateWindow) -> dict[str, str | int]:
@@ -116,11 +122,8 @@ def _dates(window: DateWindow) -> dict[str, str | int]:
 
 
 def _refusal(answer: Answer) -> Exception:
-    """The consequence of an answer that is an error, by TMDB's code, else by the status."""
-    try:
-        document = answer.json()
-    except BadResponse:
-        document = None
+    """The consequence of an answer that is an error, by TMDB's code. What has none is not TMDB's: a gateway answered in its place."""
+    document = answer.json_or_none()
     code = parse.whole(document.get("status_code")) if isinstance(document, dict) else None
     said = document.get("status_message") if isinstance(document, dict) else answer.excerpt()
     message = f"{answer.request}: status {answer.status}, code {code}: {said}"
@@ -128,8 +131,10 @@ def _refusal(answer: Answer) -> Exception:
         return CredentialsRejected(message)
     if code == _OVER_LIMIT:
         return ProviderUnavailable(message)
-    if code == _NOT_FOUND or answer.status in (404, 410):
-        return NotFound(message, answer.body, answer.date, code)
+    if code == _NOT_FOUND:
+        return NotFound(message, answer, code)
+    if answer.status in (404, 410) or (answer.status == 403 and code is None):
+        return NotItsOwn(answer)
     if answer.status == 403:
-        return Forbidden(message, answer.body, answer.date, code)
-    return Refusal(message, answer.body, answer.date, code)
+        return Forbidden(message, answer, code)
+    return Refusal(message, answer, code)

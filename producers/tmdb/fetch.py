@@ -47,6 +47,13 @@ class Found:
     read: Read
 
 
+class Moved(Exception):
+    """Another season or episode has the numbers by which this one was asked for, and the lists above name it nowhere."""
+
+    def __init__(self, read: Read) -> None:
+        self.read = read
+
+
 class Fetcher:
     """Fetches entities. Holds the details of series and seasons, and the configuration, for a while."""
 
@@ -75,15 +82,17 @@ class Fetcher:
             if named is not None:
                 subject = await self._by_numbers(*named)
             found = await self._found(subject)
+        except Moved as moved:
+            return Refused(subject, forbidden=False, fetched_at=moved.read.at, cached=moved.read.cached)
         except (NotFound, Forbidden) as refusal:
-            return Refused(subject, forbidden=isinstance(refusal, Forbidden), fetched_at=refusal.at)
+            return Refused(subject, isinstance(refusal, Forbidden), refusal.at, cached=refusal.cached)
         if found is None:
             return Fetched(subject, self._clock.now(), partial=True, comparable=False)
         return await self._fetched(found)
 
     async def _found(self, subject: Entity) -> Found | None:
         """The entity where it is now; None where it can't be asked for. Raises NotFound, Forbidden."""
-        place, missing = place_of(subject), None
+        place, missing, elsewhere = place_of(subject), None, None
         if place is not None:
             try:
                 read = await self._client.details(place.path)
@@ -92,14 +101,18 @@ class Fetcher:
             else:
                 if str(read.details.id) == subject.id:
                     return Found(subject, place, read)
+                if not subject.parents:
+                    raise ProviderUnavailable(f"tmdb: {place.path} was answered with {read.details.id}")
                 # renumbered since the change: what is at these numbers now is another
-                missing = NotFound(f"{place.path} is {read.details.id} and not {subject.id}", b"", read.at)
+                elsewhere = read
         moved = await self._relocated(subject) if subject.parents else None
         place = place_of(moved) if moved is not None else None
         if moved is not None and place is not None:
             return Found(moved, place, await self._client.details(place.path))
         if missing is not None:
             raise missing
+        if elsewhere is not None:
+            raise Moved(elsewhere)
         return None
 
     async def _fetched(self, found: Found) -> Fetched:
@@ -123,6 +136,7 @@ class Fetcher:
         return Fetched(
             entity=entity,
             fetched_at=found.read.at,
+            cached=found.read.cached,
             fields=without(details.fields, self._volatile),
             images=_images(host, pictures, subject.type, details.primary_image),
             primary_image=details.primary_image,

@@ -22,6 +22,7 @@ class TvdbProvider:
     """TheTVDB as a provider. One feed, `updated`; all requests share one login."""
 
     name = "tvdb"
+    names_changes = False
 
     def __init__(
         self,
@@ -49,6 +50,10 @@ class TvdbProvider:
     async def fetch(self, entity: Entity) -> Fetched | Refused | None:
         """The series now. None for another entity."""
         return await self._fetcher.fetch(entity)
+
+    async def probe(self) -> None:
+        """`GET /languages`. Raises ProviderUnavailable, CredentialsRejected, BadResponse."""
+        await self._client.probe()
 
     def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
         """The picture that the change is of: a poster, an episode's still, an actor's portrait."""

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-import orjson
-
 from producers.tvdb import parse
 from producers.tvdb.login import Session, bearer
 from producers.tvdb.models import (
@@ -29,7 +27,7 @@ from producers.tvdb.models import (
     SeriesSearch,
     Updates,
 )
-from runtime.http import Answer, BadResponse, CredentialsRejected, Params, ProviderHttp
+from runtime.http import Answer, BadResponse, CredentialsRejected, NotItsOwn, Params, ProviderHttp, ProviderUnavailable
 from runtime.http_dates import http_date
 from schemas import redaction
 
@@ -65,10 +63,15 @@ class TvdbClient:
         """Series that changed in a window of a week at most; a longer one is cut by TheTVDB. No record: 404."""
         params = {"fromTime": int(since.timestamp()), "toTime": int(until.timestamp())}
         answer = await self._get("updated/query", params)
-        if answer.status == 404:
+        if _is_missing(answer):
             return Updates((), (), answer.date)
         updates, broken = self._read(answer, parse.updates_of)
         return Updates(updates, broken, answer.date)
+
+    async def probe(self) -> None:
+        """`GET /languages`, which always names some. Raises ProviderUnavailable where it does not."""
+        if not await self.languages():
+            raise ProviderUnavailable("tvdb: GET /languages names no language")
 
     async def updated_params(self) -> tuple[str, ...]:
         """What /updated/query may be asked for."""
@@ -78,13 +81,16 @@ class TvdbClient:
         answer = await self._get(f"series/{series_id}", language=language)
         if (missing := _missing(answer)) is not None:
             return missing
-        return SeriesAnswer(self._read(answer, lambda document: parse.record_of(parse.data_of(document))), answer.date)
+        series = self._read(answer, lambda document: parse.record_of(parse.data_of(document)))
+        if series.id != series_id:
+            raise ProviderUnavailable(f"{answer.request}: answered with series {series.id}")
+        return SeriesAnswer(series, answer.date, answer.cached, answer.expires_in_s)
 
     async def series_head(self, series_id: str) -> SeriesHead | Missing:
         """When the series was last modified, at the price of a request without a body."""
         answer = await self._send("HEAD", f"series/{series_id}")
-        if (missing := _missing(answer)) is not None:
-            return missing
+        if answer.status in (403, 404, 410):  # without a body no words show whose answer it is
+            return Missing(answer.status == 403, answer.date, answer.cached)
         _good(answer)
         return SeriesHead(http_date(answer.headers.get("last-modified")), answer.date)
 
@@ -188,7 +194,7 @@ class TvdbClient:
             raise BadResponse(f"{answer.request}: {error}: {answer.excerpt()}", answer.body) from error
 
     def _read_unless_missing(self, answer: Answer, read: Callable[[Any], T], missing: T) -> T:
-        return missing if answer.status in {404, 410} else self._read(answer, read)
+        return missing if _is_missing(answer) else self._read(answer, read)
 
     def _report(self, answer: Answer, document: Any) -> None:
         errors = parse.errors_of(document)
@@ -200,12 +206,30 @@ class TvdbClient:
 
 
 def _missing(answer: Answer) -> Missing | None:
-    if answer.status in {403, 404, 410}:
-        return Missing(answer.status == 403, answer.date)
+    if answer.status == 403 or _is_missing(answer):
+        _own_error(answer)
+        return Missing(answer.status == 403, answer.date, answer.cached)
     return None
 
 
+def _is_missing(answer: Answer) -> bool:
+    """404 or 410 in TheTVDB's own words. Raises NotItsOwn where a gateway answered in its place."""
+    if answer.status not in (404, 410):
+        return False
+    _own_error(answer)
+    return True
+
+
+def _own_error(answer: Answer) -> None:
+    """TheTVDB's errors are `{"Error": text}`; the text differs from route to route. Raises NotItsOwn."""
+    document = answer.json_or_none()
+    if not (isinstance(document, dict) and isinstance(document.get("Error"), str)):
+        raise NotItsOwn(answer)
+
+
 def _good(answer: Answer) -> Answer:
+    if answer.status in (403, 404, 410):
+        _own_error(answer)
     if answer.status != 200:
         raise BadResponse(f"{answer.request}: status {answer.status}: {_said(answer)}", answer.body)
     return answer
@@ -213,8 +237,5 @@ def _good(answer: Answer) -> Answer:
 
 def _said(answer: Answer) -> str:
     """What the answer gives as the error; its texts differ from route to route."""
-    try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return answer.excerpt()
+    document = answer.json_or_none()
     return redaction.excerpt(str(document.get("Error", document)), 200) if isinstance(document, dict) else answer.excerpt()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +49,15 @@ _RESOLUTION = re.compile(r"(\d{1,5})x(\d{1,5})")
 def series_fields(series: Record, translations: Mapping[str, Record]) -> dict[str, Json]:
     """The compared fields of a series. `translations`: the series in the further languages, by language."""
     return _with_translations(_plain(series, _SERIES_LEFT_OUT), _SERIES_TRANSLATED, translations)
+
+
+def last_updated(series: Record) -> datetime | None:
+    """`lastUpdated` of the series, in Unix seconds as a number or a text; None where it is neither."""
+    value = series.attributes.get("lastUpdated")
+    try:
+        return datetime.fromtimestamp(int(value), UTC) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def episode_fields(episode: Record, translations: Mapping[str, Record]) -> dict[str, Json]:

@@ -12,7 +12,14 @@ from urllib.parse import quote
 
 from producers.interface import BrokenItem, Fetched, Json, Refused
 from producers.tvdb.client import TvdbClient
-from producers.tvdb.document import actor_fields, episode_fields, images_by_path, primary_image, series_fields
+from producers.tvdb.document import (
+    actor_fields,
+    episode_fields,
+    images_by_path,
+    last_updated,
+    primary_image,
+    series_fields,
+)
 from producers.tvdb.models import Missing, Pictures, Record, Records
 from producers.volatile import without
 from runtime.http import BadResponse
@@ -66,7 +73,7 @@ class Fetcher:
         series_id = quote(entity.id, safe="")
         answer = await self._client.series(series_id, primary)
         if isinstance(answer, Missing):
-            return Refused(entity, answer.forbidden, answer.date)
+            return Refused(entity, answer.forbidden, answer.date, cached=answer.cached)
         async with _side_by_side() as group:
             translations = [group.create_task(self._translation(series_id, language)) for language in further]
             pictures = [group.create_task(self._pictures(series_id, language)) for language in self._languages]
@@ -82,7 +89,13 @@ class Fetcher:
             translated={language: task.result() for language, task in zip(further, episodes[1:], strict=True)},
             actors=actors.result(),
         )
-        return replace(_fetched(entity, state, answer.date, self._volatile), languages=self._languages)
+        return replace(
+            _fetched(entity, state, answer.date, self._volatile),
+            languages=self._languages,
+            updated_at=last_updated(answer.series),
+            cached=answer.cached,
+            expires_in_s=answer.expires_in_s,
+        )
 
     async def _language_names(self, listed: Sequence[Pictures]) -> Mapping[int, str]:
         """Abbreviations by id, asked for once, and only where a picture names its language by nothing else."""

@@ -54,10 +54,12 @@ class Records:
 
 @dataclass(frozen=True)
 class SeriesAnswer:
-    """A series, and the provider's clock when it was given."""
+    """A series, and of when its state is on the provider's clock; `cached` and `expires_in_s` as in `runtime.http.Answer`."""
 
     series: Record
     date: datetime
+    cached: bool = False
+    expires_in_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,12 @@ class SeriesHead:
 
 @dataclass(frozen=True)
 class Missing:
-    """404 or 410, or 403 (`forbidden`), for the series or episode that was asked for."""
+    """404 or 410, or 403 (`forbidden`), for the series or episode that was asked for, in TheTVDB's own words. `cached`: a cache on the
+    way had kept it."""
 
     forbidden: bool
     date: datetime
+    cached: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,19 @@ from aiohttp import web
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+NOT_ITS_OWN = (
+    b"<html><head><title>404 Not Found</title></head><body>nginx</body></html>",
+    b'{"message":"Not Found"}',
+    b'{"detail":{"code":5}}',
+    b'{"status_code":"34"}',
+    b"{}",
+    b"[]",
+    b"",
+    b"\xff\xfe",
+)
+"""What gateways, firewalls and maintenance pages answer in a provider's place."""
+
+
 @dataclass
 class Answering:
     """`url` has no slash at its end. `requests`: as `METHOD /path?query`, in the order in which they came."""

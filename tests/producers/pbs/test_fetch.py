@@ -16,11 +16,11 @@ from aiohttp import web
 from producers.interface import Fetched, Refused
 from producers.pbs import PbsProvider
 from runtime.clock import ManualClock
-from runtime.http import BadResponse, ProviderUnavailable
+from runtime.http import BadResponse, NotItsOwn, ProviderUnavailable
 from runtime.rate import RateLimit
 from schemas.config import Pbs
 from schemas.event import Action, Change, Entity, Parent
-from tests.producers.answering import Answering, answering, json_answer
+from tests.producers.answering import NOT_ITS_OWN, Answering, answering, json_answer
 from tests.producers.pbs.documents import ASSET, EPISODE, FRANCHISE, SEASON, SHOW, STATION, document
 
 EVERYTHING = {
@@ -218,6 +218,39 @@ async def test_an_entity_that_may_not_be_read_or_is_gone_is_an_answer(status: in
         pbs.instead["assets/as-1"] = status
         asked = entity("asset", "as-1")
         assert await pbs.provider.fetch(asked) == Refused(asked, forbidden, datetime(2031, 3, 5, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+@pytest.mark.parametrize("body", NOT_ITS_OWN)
+async def test_a_refusal_in_other_words_than_media_managers_is_no_answer(status: int, body: bytes) -> None:
+    async with library() as pbs:
+        pbs.instead["assets/as-1"] = web.Response(status=status, body=body)
+        with pytest.raises(NotItsOwn):
+            await pbs.provider.fetch(entity("asset", "as-1"))
+
+
+async def test_another_entity_than_the_one_asked_for_is_no_answer() -> None:
+    async with library() as pbs:
+        pbs.documents["assets/as-1"]["data"]["id"] = "as-2"
+        with pytest.raises(ProviderUnavailable, match="answered with the document of as-2"):
+            await pbs.provider.fetch(entity("asset", "as-1"))
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("2031-03-05T11:00:00.664330Z", datetime(2031, 3, 5, 11, 0, 0, 664330, tzinfo=UTC)),
+        ("2031-03-05T11:00:00Z", datetime(2031, 3, 5, 11, tzinfo=UTC)),
+        ("2031-03-05T11:00:00", datetime(2031, 3, 5, 11, tzinfo=UTC)),
+        ("yesterday", None),
+        (None, None),
+        (5, None),
+    ],
+)
+async def test_a_document_says_when_it_was_last_changed(value: object, read: datetime | None) -> None:
+    async with library() as pbs:
+        pbs.documents["assets/as-1"]["data"]["attributes"]["updated_at"] = value
+        assert (await pbs.fetched("asset", "as-1")).updated_at == read
 
 
 @pytest.mark.parametrize("kind", ["image", "link", "availability", "feed"])

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable
-from tests.producers.answering import json_answer
+from runtime.http import BadResponse, CredentialsRejected, NotItsOwn, ProviderUnavailable
+from tests.producers.answering import NOT_ITS_OWN, json_answer
 from tests.producers.pbs.changelog import NOON, ago, entry, reader
 
 
@@ -31,6 +31,27 @@ def html() -> web.Response:
 def passes() -> web.Response:
     """In a list of faults: this request is answered as it should be."""
     return web.Response(status=299)
+
+
+@pytest.mark.parametrize("body", NOT_ITS_OWN)
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_gateways_refusal_is_neither_the_end_of_the_list_nor_a_wrong_key(status: int, body: bytes) -> None:
+    async with reader(since="30m", interval="1h") as feed:
+        feed.changelog.largest = 1
+        feed.changelog.entries = [entry(ago(minutes=20), "a1"), entry(ago(minutes=10), "a2")]
+        feed.changelog.faults = [passes(), web.Response(status=status, body=body)]
+        with pytest.raises(NotItsOwn):
+            await feed.poll()
+        assert [item.split(":")[2] for item in await feed.ids()] == ["a1", "a2"]
+
+
+async def test_an_empty_page_that_counts_entries_is_trouble() -> None:
+    async with reader(since="30m") as feed:
+        feed.changelog.entries = [entry(ago(minutes=20), "a1")]
+        feed.changelog.faults = [json_answer({"data": [], "links": {}, "meta": {"pagination": {"count": 1}}})]
+        with pytest.raises(ProviderUnavailable, match="empty page"):
+            await feed.poll()
+        assert len(await feed.ids()) == 1
 
 
 async def test_what_was_read_before_a_page_that_is_no_json_stays_read() -> None:

@@ -56,7 +56,13 @@ class Catalogue:
     readers: list[TmdbProvider] = field(default_factory=list)
 
     def edit(
-        self, route: str, entity_id: int, key: str = "overview", time: datetime = NOON, action: str = "updated", **more: Any
+        self,
+        route: str,
+        entity_id: int,
+        key: str = "overview",
+        time: datetime = NOON,
+        action: str | None = "updated",
+        **more: Any,
     ) -> str:
         """Record an item; returns its id."""
         self.made += 1

@@ -10,9 +10,9 @@ from aiohttp import web
 from producers.interface import Refused
 from producers.tmdb.events import entity
 from producers.tmdb.place import episode_entity, season_entity
-from runtime.http import ProviderUnavailable
+from runtime.http import NotItsOwn, ProviderUnavailable
 from schemas.event import Entity, Parent
-from tests.producers.answering import json_answer
+from tests.producers.answering import NOT_ITS_OWN, json_answer
 from tests.producers.tmdb.catalogue import error_answer, tmdb
 from tests.producers.tmdb.furnished import EPISODE, fetched, furnish
 
@@ -124,10 +124,37 @@ async def test_404_is_an_answer_and_403_is_another() -> None:
         gone = await reader.provider.fetch(entity("movie", 999))
         assert isinstance(gone, Refused)
         assert not gone.forbidden
-        reader.catalogue.overrides.append(lambda request: web.Response(status=403))
+        reader.catalogue.overrides.append(lambda request: json_answer({"status_code": 33, "success": False}, 403))
         refused = await reader.provider.fetch(entity("movie", 558449))
         assert isinstance(refused, Refused)
         assert refused.forbidden
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+@pytest.mark.parametrize("body", NOT_ITS_OWN)
+async def test_a_refusal_in_other_words_than_tmdbs_is_no_answer(status: int, body: bytes) -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        reader.catalogue.overrides.append(lambda request: web.Response(status=status, body=body))
+        with pytest.raises(NotItsOwn, match=f"status {status}, not in the provider's own words"):
+            await reader.provider.fetch(entity("movie", 558449))
+
+
+async def test_another_movie_than_the_one_asked_for_is_no_answer() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        reader.catalogue.documents["movie/558449"] = {"id": 5, "title": "Another"}
+        with pytest.raises(ProviderUnavailable, match="answered with 5"):
+            await reader.provider.fetch(entity("movie", 558449))
+
+
+async def test_a_cached_refusal_says_so() -> None:
+    async with tmdb() as reader:
+        furnish(reader)
+        reader.catalogue.overrides.append(lambda request: error_answer(34, Age="300"))
+        refused = await reader.provider.fetch(entity("movie", 558449))
+        assert isinstance(refused, Refused)
+        assert refused.cached
 
 
 async def test_a_provider_that_is_away_is_no_answer() -> None:

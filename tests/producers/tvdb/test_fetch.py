@@ -12,11 +12,11 @@ from aiohttp import web
 from changecast.sandbox import Sandbox
 from producers.interface import Fetched, Refused
 from producers.tvdb import TvdbProvider
-from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable
+from runtime.http import BadResponse, CredentialsRejected, NotItsOwn, ProviderUnavailable
 from runtime.rate import RateLimit
 from schemas.config import Tvdb
 from schemas.event import Action, Change, Entity
-from tests.producers.answering import json_answer
+from tests.producers.answering import NOT_ITS_OWN, json_answer
 from tests.producers.tvdb.documents import GERMAN, SERIES, actor, episode, picture
 from tests.producers.tvdb.thetvdb import NOON, TheTvdb, provider, thetvdb
 
@@ -252,3 +252,29 @@ async def test_a_picture_that_names_its_language_by_an_id_is_looked_up_once() ->
             answer = await fetched(tvdb)
             assert [answer.images[f"posters/501-{number}.jpg"].language for number in (2, 3)] == ["de", "en"]
         assert served.server.count("GET /languages") == 1
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+@pytest.mark.parametrize("body", NOT_ITS_OWN)
+@pytest.mark.parametrize(
+    "part", ["/series/501", "/series/501/actors", "/series/501/images/query/params", "/series/501/episodes?page=1"]
+)
+async def test_a_refusal_in_other_words_than_thetvdbs_is_no_answer(part: str, status: int, body: bytes) -> None:
+    async with serving() as (served, tvdb):
+        served.answers[part] = lambda request: web.Response(status=status, body=body)
+        with pytest.raises(NotItsOwn):
+            await tvdb.fetch(TIDELAND)
+
+
+async def test_another_series_than_the_one_asked_for_is_no_answer() -> None:
+    async with serving() as (served, tvdb):
+        served.answers["/series/501"] = {"data": {**SERIES, "id": 502}}
+        with pytest.raises(ProviderUnavailable, match="answered with series 502"):
+            await tvdb.fetch(TIDELAND)
+
+
+async def test_a_series_says_when_it_was_last_updated() -> None:
+    async with serving() as (_, tvdb):
+        answer = await fetched(tvdb)
+        assert answer.updated_at is not None
+        assert answer.updated_at.timestamp() == SERIES["lastUpdated"]

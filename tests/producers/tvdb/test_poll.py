@@ -20,9 +20,9 @@ from producers.interface import Page
 from producers.tvdb import TvdbProvider
 from producers.tvdb.poll import WINDOW, windows
 from runtime.clock import ManualClock
-from runtime.http import BadResponse, ProviderError, ProviderUnavailable
+from runtime.http import BadResponse, NotItsOwn, ProviderError, ProviderUnavailable
 from schemas.cursor import Cursor
-from tests.producers.answering import json_answer
+from tests.producers.answering import NOT_ITS_OWN, json_answer
 from tests.producers.tvdb.thetvdb import NOON, TheTvdb, ago, provider, thetvdb
 
 
@@ -75,6 +75,7 @@ async def updates(**config: Any) -> AsyncIterator[Updates]:
             return {"data": found[::-1]} if found else 404
 
         served.answers["/updated/query"] = answer
+        served.answers["/languages"] = {"data": [{"id": 7, "abbreviation": "en"}]}
         yield feed
 
 
@@ -163,6 +164,32 @@ async def test_a_reread_that_is_broken_off_is_begun_again() -> None:
         assert len(told) == 500
         told |= {event.subject for page in await feed.poll() for event in page.events}
         assert len(told) == 700
+
+
+@pytest.mark.parametrize("body", NOT_ITS_OWN)
+async def test_a_gateways_404_is_no_quiet_time(body: bytes) -> None:
+    async with updates() as feed:
+        await feed.poll()
+        read_to = feed.cursor and feed.cursor.read_to
+        feed.clock.advance(3 * 86400)
+        feed.served.answers["/updated/query"] = lambda request: web.Response(status=404, body=body)
+        with pytest.raises(NotItsOwn):
+            await feed.poll()
+        assert feed.cursor is not None
+        assert feed.cursor.read_to == read_to
+
+
+async def test_a_day_without_an_update_counts_only_when_another_route_answers() -> None:
+    async with updates() as feed:
+        await feed.poll()
+        feed.clock.advance(2 * 86400)
+        feed.served.answers["/languages"] = 503
+        with pytest.raises(ProviderUnavailable):
+            await feed.poll()
+        feed.served.answers["/languages"] = {"data": [{"id": 7, "abbreviation": "en"}]}
+        assert await feed.ids() == []
+        assert feed.cursor is not None
+        assert feed.cursor.read_to >= NOON + timedelta(days=2)
 
 
 async def test_an_outage_of_weeks_is_walked_in_windows_of_one() -> None:
