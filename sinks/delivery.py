@@ -16,7 +16,8 @@ class Delivery:
     """`attempts`: made before this process took it up. `held_topic`, `held_offset`: the record that stays open until this is settled,
     of the changes for a first attempt, of a retry topic for a later one. `topic`, `offset`: the event's own place in the changes;
     the partition is the shard's. `queued_at`: monotonic seconds. `memory`: bytes that its endpoint accounts for it. `handed_over`: the
-    token by which the partition's next owner finds its answer, where the partition has moved during the call."""
+    token by which the partition's next owner finds its answer, where the partition has moved during the call. `deferrals`: as in the
+    retry record that it came from."""
 
     subscription: str
     event: Event
@@ -29,6 +30,7 @@ class Delivery:
     queued_at: float = 0.0
     memory: int = 0
     handed_over: str = ""
+    deferrals: int = 0
 
     @property
     def is_first(self) -> bool:

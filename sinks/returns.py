@@ -24,6 +24,7 @@ from sinks.handover import late_answers
 from sinks.parcel import Parcel, UnreadableParcel, read_parcel
 from sinks.shard import Shard
 from sinks.topics import DELAYS
+from sinks.tracker import MOST_OPEN
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ _WINDOWS_SHARE = 8
 _SMALLEST_WINDOW_BYTES = 16 * 1024
 _HELD_S = 1.0
 """What is due this soon is waited for; it takes no hop."""
+_CROWDED_S = 1.0
+"""Once a topic has been crowded for so long, the endpoint that holds most of its open retries takes them too slowly."""
+_SHARES = 4
 _POLL_MS = 500
 _DELETE_EVERY_S = 60.0
 
@@ -80,6 +84,7 @@ class Returns:
         self._dropped: Counter[str] = Counter()
         self._deleted: dict[str, int] = {}
         self._answers: dict[str, LateAnswer] = {}
+        self._crowded_since: dict[str, float] = {}
 
     async def run(self) -> None:
         """Until the shard is closed or the task cancelled."""
@@ -96,6 +101,7 @@ class Returns:
                 now = self._now()
                 await self._look_up_answers(now)
                 self._send_ready(now)
+                self._relieve()
                 if self._clock.monotonic() >= next_delete:
                     await self._delete_done()
                     next_delete = self._clock.monotonic() + _DELETE_EVERY_S
@@ -114,7 +120,41 @@ class Returns:
                 self._take(record)
 
     def _has_window(self, topic: str) -> bool:
-        return self._counts[topic] < _WINDOW and self._bytes[topic] < self._window_bytes
+        return self._counts[topic] < _WINDOW and self._bytes[topic] < self._window_bytes and not self._crowded(topic)
+
+    def _crowded(self, topic: str) -> bool:
+        """Whether what one more read brings could be more than a commit can name. It stays in the topic."""
+        return self._shard.retries[topic].open_count > MOST_OPEN - _WINDOW
+
+    def _has_its_share(self, endpoint: Endpoint, topic: str) -> bool:
+        """Whether the endpoint holds so much of a topic that is half full that others could find no room in it."""
+        tracker = self._shard.retries[topic]
+        return tracker.open_count * 2 > MOST_OPEN and len(tracker.open_of(endpoint.name)) * _SHARES > MOST_OPEN
+
+    def _relieve(self) -> None:
+        """What waits for the endpoint that holds most of a crowded topic goes on to another topic: those behind it are read on."""
+        for topic, tracker in self._shard.retries.items():
+            now = self._clock.monotonic()
+            if not self._crowded(topic):
+                self._crowded_since.pop(topic, None)
+            elif now - self._crowded_since.setdefault(topic, now) > _CROWDED_S:
+                del self._crowded_since[topic]
+                endpoints = [self._endpoints[name] for name in tracker.by_open() if name in self._endpoints]
+                next((endpoint for endpoint in endpoints if self._send_back(endpoint, topic)), None)
+
+    def _send_back(self, endpoint: Endpoint, topic: str) -> int:
+        """How many have been."""
+        shard, now = self._shard, self._now()
+        waiting = endpoint.drop(lambda delivery: delivery.shard is shard and delivery.held_topic == topic)
+        for delivery in waiting:
+            value, attempts = delivery.event.value, delivery.attempts
+            origin = (delivery.topic, shard.partition, delivery.offset)
+            parcel = Parcel(delivery.subscription, value, attempts, now, *origin, delivery.deferrals)
+            shard.park(self._later(parcel, endpoint, now), now)
+            shard.settle(topic, delivery.held_offset, delivery.subscription)
+        if waiting:
+            log.info("%s takes its retries slowly: %d of them wait on in other topics", endpoint.name, len(waiting))
+        return len(waiting)
 
     def _take(self, record: ConsumerRecord) -> None:
         tracker = self._shard.retries[record.topic]
@@ -197,11 +237,13 @@ class Returns:
             shard.settle(waiting.topic, waiting.offset, parcel.subscription)
             return
         delivery = Delivery(
-            parcel.subscription, event, shard, parcel.topic, parcel.offset, waiting.topic, waiting.offset, parcel.attempts
+            *(parcel.subscription, event, shard, parcel.topic, parcel.offset, waiting.topic, waiting.offset),
+            attempts=parcel.attempts,
+            deferrals=parcel.deferrals,
         )
         if endpoint.disabled:
             self._give_up(delivery)
-        elif not endpoint.offer_retry(delivery):
+        elif self._has_its_share(endpoint, waiting.topic) or not endpoint.offer_retry(delivery):
             self._hop(waiting, self._later(parcel, endpoint, now), now)
 
     def _later(self, parcel: Parcel, endpoint: Endpoint, now: float) -> Parcel:

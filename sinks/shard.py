@@ -20,13 +20,11 @@ from sinks import lag as lags
 from sinks.lag import Lag
 from sinks.parcel import Parcel
 from sinks.topics import group_id, lagging_topic, retry_topics
-from sinks.tracker import MAX_METADATA_CHARS, Position, Tracker
+from sinks.tracker import Position, Tracker
 
 log = logging.getLogger(__name__)
 
 Commit = tuple[int, str]
-_CROWDED = MAX_METADATA_CHARS // 2
-"""Open deliveries of one partition, from which on a commit's text may be too short for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +206,7 @@ class Shard:
 
     def crowded(self) -> list[tuple[str, str]]:
         """(subscription, topic) of those that hold back so much that a commit could not name it all."""
-        return [
-            (name, topic)
-            for topic, tracker in self.commons.items()
-            if tracker.open_count > _CROWDED and (name := tracker.most_open()) is not None
-        ]
+        return [(tracker.by_open()[0], topic) for topic, tracker in self.commons.items() if tracker.crowded]
 
     def step(self) -> Step | None:
         """What is to be committed now, or None. From here on it counts as being written."""

@@ -9,11 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 MAX_METADATA_CHARS = 4000
 """Brokers take 4096 bytes of metadata by default (offset.metadata.max.bytes)."""
+MOST_OPEN = 600
+"""As many open records of one subscription each fit into the metadata, wherever they stand: at most 5 bytes each, less than 2^28 offsets
+apart, in 3,183 bytes."""
 _FORM = "1"
 
 
@@ -76,6 +80,11 @@ class Tracker:
         return next(iter(self._unread()), self._upto) if first is None else first
 
     @property
+    def crowded(self) -> bool:
+        """Whether a commit could hardly name all that is open: what it leaves out is delivered again after a kill."""
+        return len(self._open) > MOST_OPEN and decode(*self.commit(MAX_METADATA_CHARS * 19 // 20)).upto < self._upto
+
+    @property
     def rereads(self) -> bool:
         """Whether what comes has been read by an earlier process."""
         return self.position < self.restored.upto
@@ -112,13 +121,10 @@ class Tracker:
     def open_of(self, subscription: str) -> list[int]:
         return [offset for offset, who in self._open.items() if subscription in who]
 
-    def most_open(self) -> str | None:
-        """The subscription that holds back the most."""
-        counts: dict[str, int] = {}
-        for who in self._open.values():
-            for name in who:
-                counts[name] = counts.get(name, 0) + 1
-        return max(counts, key=counts.__getitem__, default=None)
+    def by_open(self) -> list[str]:
+        """The subscriptions, the one that holds back the most first."""
+        counts = Counter(name for who in self._open.values() for name in who)
+        return [name for name, _ in counts.most_common()]
 
     def adopt(self, offsets: Iterable[int], subscription: str) -> None:
         """Takes over open deliveries that another tracker had, read before `position`."""

@@ -49,6 +49,7 @@ def endpoint_to(
     rate: RateLimit | None = None,
     memory: Budget | None = None,
     name: str = "hook",
+    pulse: Pulse | None = None,
 ) -> Endpoint:
     def failed(error: BaseException) -> None:
         raise error
@@ -62,7 +63,7 @@ def endpoint_to(
         on_answer=ignore,
         on_error=failed,
         on_busy=ignore,
-        pulse=Pulse(clock),
+        pulse=pulse or Pulse(clock),
         recorded=recorded or always(),
         memory=memory,
         rate=rate,
