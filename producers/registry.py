@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from producers.interface import Provider
@@ -12,6 +14,8 @@ from runtime.clock import Clock
 from runtime.http import ATTEMPTS
 from runtime.outbound import Outbound
 from runtime.rate import RateLimit
+
+log = logging.getLogger(__name__)
 
 
 class MakeProvider(Protocol):
@@ -35,3 +39,19 @@ REGISTRY: dict[str, MakeProvider] = {
     "pbs": PbsProvider,
     "tvdb": TvdbProvider,
 }
+
+
+def usable_providers(
+    sections: Mapping[str, Any], rates: Mapping[str, RateLimit], *, attempts: int = ATTEMPTS, outbound: Outbound | None = None
+) -> dict[str, Provider]:
+    """The providers of these sections of the config, by name. One that can't be made is left out and logged: what the config's check
+    can't know of one provider must not stop the others."""
+    found = {}
+    for name, settings in sections.items():
+        try:
+            found[name] = REGISTRY[name](settings, rates[name], attempts=attempts, outbound=outbound)
+        except Exception:
+            log.exception(
+                "%s can't be used with its settings, and is left out until the next start: correct `providers.%s`", name, name
+            )
+    return found

@@ -12,7 +12,7 @@ from producers.leadership import Leadership
 from producers.lending import Lending, polling_rate
 from producers.metrics import ProducersMetrics
 from producers.poller import FeedPoller
-from producers.registry import REGISTRY
+from producers.registry import usable_providers
 from producers.report import FeedReport
 from producers.spending import CountedRateLimit
 from runtime.clock import SystemClock
@@ -89,9 +89,7 @@ async def _poll_while_leading(
 ) -> None:
     clock = SystemClock()
     outbound = Outbound.of(config.network)
-    providers = [
-        REGISTRY[name](settings, rates[name], outbound=outbound) for name, settings in config.providers.configured().items()
-    ]
+    providers = usable_providers(config.providers.configured(), rates, outbound=outbound).values()
     board = StatusBoard(cluster, lambda name: rates[name].rate)
     pollers = [
         FeedPoller(cluster, provider.name, feed, clock=clock, report=FeedReport(provider.name, feed, clock, board.changed))

@@ -12,7 +12,7 @@ import threading
 
 from aiokafka.errors import KafkaError
 
-from producers.registry import REGISTRY
+from producers.registry import usable_providers
 from runtime.clock import SystemClock
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
@@ -55,12 +55,18 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
         log.warning("no provider is configured: there is nothing to process")
         await stop.wait()
         return
-    app = StreamsApp(cluster, config.data_dir / "streams", list(settings))
     pulse = Pulse(SystemClock())
-    beating = asyncio.create_task(_beat(pulse), name="pulse")
     rates = {name: RateLimit(0, pulse=pulse) for name in settings}
     outbound = Outbound.of(config.network)
-    providers = {name: REGISTRY[name](settings[name], rates[name], attempts=1, outbound=outbound) for name in settings}
+    # the changes of one that can't be used wait in its raw topic
+    providers = usable_providers(settings, rates, attempts=1, outbound=outbound)
+    if not providers:
+        metrics.idle = True
+        log.error("no configured provider can be used: nothing is processed")
+        await stop.wait()
+        return
+    app = StreamsApp(cluster, config.data_dir / "streams", list(providers))
+    beating = asyncio.create_task(_beat(pulse), name="pulse")
 
     def share_out(name: str, partitions: int) -> None:
         """Each worker spends the part of the budget that goes with its partitions, and none without any."""

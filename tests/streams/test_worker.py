@@ -73,3 +73,13 @@ def test_a_worker_that_stood_still_for_most_of_its_session_ends_itself(bootstrap
         process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=20) == worker.EXIT_FAILED_BATCH
     assert "stood still" in (tmp_path / "log").read_text()
+
+
+def test_a_provider_that_cannot_be_made_does_not_stop_the_others(bootstrap_servers, topic_prefix, tmp_path):
+    with hanging_worker(bootstrap_servers, topic_prefix, tmp_path, "provider") as process:
+        states = tmp_path / "data" / "streams" / "state"
+        eventually(lambda: (states / f"{PROVIDER}-seen").exists(), within=60, what="a lane has opened its store")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=SUPERVISOR_WAITS_S) == 0
+    assert "pbs can't be used with its settings" in (tmp_path / "log").read_text()
+    assert not (states / "pbs-seen").exists()
