@@ -26,6 +26,7 @@ from yarl import URL
 
 from schemas import redaction
 from schemas.config import Network
+from schemas.config.connections import ClientCertificate
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,15 @@ class Outbound:
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
         """Shared by the clients of a policy: to load a system's CAs takes some ten milliseconds."""
-        return self.new_ssl_context()
+        return self._new_ssl_context()
 
-    def new_ssl_context(self) -> ssl.SSLContext:
-        """One that may be changed, as for a client certificate."""
+    def ssl_context_with(self, certificate: ClientCertificate) -> ssl.SSLContext:
+        """For connections that show this certificate."""
+        context = self._new_ssl_context()
+        certificate.load_into(context)
+        return context
+
+    def _new_ssl_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=None if _system_has_cas() else certifi.where())
         context.set_alpn_protocols(["http/1.1"])
         if self._ca is not None:

@@ -98,11 +98,34 @@ class Poster(Protocol):
         """One request. What goes wrong on the way is a Reply without a status."""
 
 
+class HttpClient(Protocol):
+    """What `Client` is to those who call endpoints with it."""
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        rate: Rate | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        within_s: float | None = None,
+    ) -> Reply: ...
+
+
 class _Pools(NamedTuple):
     """`kept`: connections that are used again. `fresh`: those of one request each."""
 
     kept: aiohttp.ClientSession
     fresh: aiohttp.ClientSession
+
+
+class _Request(NamedTuple):
+    pools: _Pools
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    tls: ssl.SSLContext | None
 
 
 class Client:
@@ -163,9 +186,19 @@ class Client:
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=seconds, sock_connect=self._connect_timeout_s)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], rate: Rate | None = None) -> Reply:
-        """One request. What goes wrong on the way is a Reply without a status. One that met a connection which the receiver had closed
-        while it was idle is sent once more, on a new connection: within the same time-out, and as one more request of `rate`."""
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        rate: Rate | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        within_s: float | None = None,
+    ) -> Reply:
+        """One request, answered within `within_s` where that is shorter than `delivery.timeout`. `tls`: instead of the client's own. What
+        goes wrong on the way is a Reply without a status. One that met a connection which the receiver had closed while it was idle is
+        sent once more, on a new connection: within the same time-out, and as one more request of `rate`."""
         start = time.monotonic()
         try:
             pools = self._pools_for(url)
@@ -173,37 +206,37 @@ class Client:
             return Reply(_since(start), error=str(problem), error_class=ErrorClass.ADDRESS_REFUSED)
         except ValueError as problem:
             return Reply(_since(start), error=_error_words(problem), error_class=ErrorClass.PROTOCOL)
-        reply = await self._send(pools, url, body, headers, rate)
+        timeout_s = self._timeout_s if within_s is None else min(within_s, self._timeout_s)
+        reply = await self._send(_Request(pools, url, body, headers, tls), rate, timeout_s)
         # a connection by way of a proxy ends at the proxy's address
         return reply if pools is self._direct else reply._replace(address=None)
 
-    async def _send(self, pools: _Pools, url: str, body: bytes, headers: Mapping[str, str], rate: Rate | None) -> Reply:
+    async def _send(self, request: _Request, rate: Rate | None, timeout_s: float) -> Reply:
         start = time.monotonic()
-        reply = await self._post(pools.kept, url, body, headers, self._timeout_s)
+        reply = await self._post(request.pools.kept, request, timeout_s)
         if not reply.is_stale:
             return reply
         async with contextlib.AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(self._timeout_s - (time.monotonic() - start)):
+                async with asyncio.timeout(timeout_s - (time.monotonic() - start)):
                     if rate is not None:
                         await stack.enter_async_context(rate.request())
             except TimeoutError:
                 return reply._replace(ms=_since(start))
-            again = await self._post(pools.fresh, url, body, headers, self._timeout_s - (time.monotonic() - start))
+            again = await self._post(request.pools.fresh, request, timeout_s - (time.monotonic() - start))
         return again._replace(ms=_since(start), note=_SENT_AGAIN)
 
-    async def _post(
-        self, session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
-    ) -> Reply:
+    async def _post(self, session: aiohttp.ClientSession, request: _Request, timeout_s: float) -> Reply:
         start = time.monotonic()
         try:
-            target = self._target(url)
+            target = self._target(request.url)
             posted = session.post(
                 target.url,
-                data=BytesPayload(body),
-                headers={**headers, **target.headers},
+                data=BytesPayload(request.body),
+                headers={**request.headers, **target.headers},
                 allow_redirects=False,
                 timeout=self._within(timeout_s),
+                ssl=True if request.tls is None else request.tls,
             )
             return await self._exchange(start, posted)
         except aiohttp.ConnectionTimeoutError:
@@ -213,7 +246,9 @@ class Client:
         except aiohttp.ClientConnectorError as problem:
             kind, error = _connect_error(problem)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
-            kind, error = ErrorClass.CONNECTION, _error_words(problem)
+            # TLS 1.3: a receiver that does not take our certificate says so after the handshake
+            kind = ErrorClass.TLS if isinstance(problem.__cause__, ssl.SSLError) else ErrorClass.CONNECTION
+            error = _error_words(problem)
         except aiohttp.ClientHttpProxyError as problem:
             kind, error = ErrorClass.CONNECTION, f"no connection: {reason_of(problem)}"
         except (aiohttp.ClientError, ValueError) as problem:
@@ -242,7 +277,7 @@ class Client:
             if cut.status is not None and isinstance(cut.problem, aiohttp.ClientResponseError):
                 error = f"malformed HTTP answer, with status {cut.status}"
                 return Reply(_since(start), error=error, error_class=ErrorClass.PROTOCOL, address=cut.peer)
-            raise cut.problem from None
+            raise cut.problem from cut.problem.__cause__  # which says why, where OpenSSL refused
 
     async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
         """The first bytes of the body, and whether it is well-formed as far as it was read. A receiver that has said 2xx and then lets
@@ -266,14 +301,16 @@ class Client:
 
 
 class Paced:
-    """A client for one endpoint. Who calls it has leave for one request of `rate`; for a second one it asks itself."""
+    """A client for one endpoint. Who calls it has leave for one request of `rate`; for a second one it asks itself. `tls`: the
+    endpoint's own, with a client certificate."""
 
-    def __init__(self, client: Client, rate: Rate | None) -> None:
+    def __init__(self, client: HttpClient, rate: Rate | None, tls: ssl.SSLContext | None = None) -> None:
         self._client = client
         self._rate = rate
+        self._tls = tls
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        return await self._client.post(url, body, headers, self._rate)
+        return await self._client.post(url, body, headers, self._rate, tls=self._tls)
 
 
 def plain_answer(reply: Reply) -> Answer:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from runtime.clock import Clock
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
 from schemas.config import Config, Subscription
 from sinks.answer import Sender
 from sinks.breaker import Limits
-from sinks.client import Client, Paced, Rate
+from sinks.client import HttpClient, Paced, Poster, Rate
 from sinks.endpoint import Bounds
+from sinks.oauth2 import Authorized, Tokens
 from sinks.signing import BadSecret
 from sinks.slack import SlackSender
 from sinks.webhook import WebhookSender
@@ -30,15 +32,26 @@ class Rates:
         return None if rate is None else RateLimit(rate, self._clock)
 
 
-def sender_of(subscription: Subscription, config: Config, client: Client, rate: Rate | None) -> Sender:
+def sender_of(subscription: Subscription, config: Config, client: HttpClient, rate: Rate | None) -> Sender:
     """Raises BadSecret that names the subscription."""
-    paced = Paced(client, rate)
     if subscription.slack is not None:
-        return SlackSender(subscription, paced)
+        return SlackSender(subscription, Paced(client, rate))
     try:
-        return WebhookSender(subscription, paced, config.delivery.max_body_bytes)
+        return WebhookSender(subscription, _poster_of(subscription, config, client, rate), config.delivery.max_body_bytes)
     except BadSecret as error:
         raise BadSecret(f"subscription {subscription.name}: {error}") from None
+
+
+def _poster_of(subscription: Subscription, config: Config, client: HttpClient, rate: Rate | None) -> Poster:
+    """The client of a webhook, with who we are to its receiver."""
+    webhook = subscription.webhook
+    assert webhook is not None
+    certificate = webhook.client_certificate
+    tls = None if certificate is None else Outbound.of(config.network).ssl_context_with(certificate)
+    if webhook.oauth2 is None:
+        return Paced(client, rate, tls)
+    tokens = Tokens(webhook.oauth2, client)
+    return Authorized(client, rate, tls, tokens, config.delivery.timeout.total_seconds())
 
 
 def bounds_of(subscription: Subscription, config: Config) -> Bounds:

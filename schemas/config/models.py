@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from schemas.config.addresses import BaseUrl, SecretUrl, Url, has_userinfo
-from schemas.config.connections import Certificates, ProxyUrl
+from schemas.config.connections import Certificates, ClientCertificate, OAuth2, ProxyUrl
 from schemas.config.durations import Duration, Moment, Period
 from schemas.config.expressions import compile_when
 from schemas.config.fields import (
@@ -183,7 +183,7 @@ class PreviousSecret(Section):
 class Webhook(Section):
     """`secret`: `whsec_…` or `whsk_…`; several sign side by side. `previous_secrets`: those that a rotation has replaced.
     `format`: the CloudEvent; `thin`, ids and links only; or `template`, a Jinja2 template over `event`. `content_type`: instead of
-    the format's own."""
+    the format's own. `client_certificate`: for receivers that want one (mutual TLS). `oauth2`: an access token in every request."""
 
     url: Url
     secret: Annotated[list[SigningSecret], Many] = Field(min_length=1)
@@ -196,6 +196,8 @@ class Webhook(Section):
         default=None, validate_default=True
     )
     content_type: Annotated[str, _CONTENT_TYPE] | None = None
+    client_certificate: ClientCertificate | None = None
+    oauth2: OAuth2 | None = None
 
     @field_validator("headers")
     @classmethod
@@ -227,6 +229,22 @@ class Webhook(Section):
         if template is not None and info.data["format"] != "template":
             raise Invalid("a template is used with `format: template` only")
         return template
+
+    @field_validator("oauth2")
+    @classmethod
+    def _no_other_authorization(cls, oauth2: OAuth2 | None, info: ValidationInfo) -> OAuth2 | None:
+        if oauth2 is not None and any(name.lower() == "authorization" for name in info.data.get("headers", {})):
+            raise Invalid("oauth2 sets the header Authorization: leave it out of headers")
+        if oauth2 is not None and has_userinfo(info.data.get("url", "")):
+            raise Invalid("oauth2 sets the header Authorization: leave user and password out of url")
+        return oauth2
+
+    @field_validator("client_certificate")
+    @classmethod
+    def _for_tls(cls, certificate: ClientCertificate | None, info: ValidationInfo) -> ClientCertificate | None:
+        if certificate is not None and info.data.get("url", "https://").startswith("http://"):
+            raise Invalid("a client certificate is for https:// alone")
+        return certificate
 
 
 class Slack(Section):
