@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.event import Timestamp
 
+REMOVED_AT = "changecast-removed-at"
 MAX_ANSWER_BYTES = 2048
 """As much of a receiver's answer as an operator needs to see why it refused."""
 
@@ -77,7 +80,8 @@ class Attempt(_Record):
 
 class EndpointState(_Record):
     """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own. `failing_percent`:
-    how much of the time after which it is disabled has passed with failures only, in steps of which people are told."""
+    how much of the time after which it is disabled has passed with failures only, in steps of which people are told. `removed_at`:
+    since when no worker's config has the subscription."""
 
     subscription: str
     since: Timestamp
@@ -85,3 +89,16 @@ class EndpointState(_Record):
     disabled_reason: str | None = None
     failing_since: Timestamp | None = None
     failing_percent: int = Field(default=0, ge=0, le=100)
+    removed_at: Timestamp | None = Field(default=None, exclude=True)
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Of the record. Workers of earlier versions take a value with a field that they don't know for no state at all."""
+        return [] if self.removed_at is None else [(REMOVED_AT, self.removed_at.isoformat().encode())]
+
+    @classmethod
+    def read(cls, value: bytes, headers: Iterable[tuple[str, bytes]]) -> Self:
+        """Raises ValueError."""
+        document = orjson.loads(value)
+        found = {name: content.decode("utf-8", "replace") for name, content in headers}
+        removed_at = {"removed_at": found.get(REMOVED_AT)}
+        return cls.model_validate(document | removed_at if isinstance(document, dict) else document)

@@ -13,6 +13,7 @@ from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from sinks.resuming import resumed
 from sinks.shard import Shard
+from sinks.states import EndpointStates
 from sinks.topics import event_topics, lagging_topic, retry_topics, transactional_id
 from sinks.tracker import Position
 
@@ -27,7 +28,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         cluster: Cluster,
-        subscriptions: Iterable[str],
+        states: EndpointStates,
         begins: Mapping[str, int],
         *,
         opened: Callable[[Shard], None],
@@ -38,7 +39,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.joined = False
         self.consumer: AIOKafkaConsumer | None = None
         self._cluster = cluster
-        self._subscriptions = list(subscriptions)
+        self._states = states
         self._begins = begins
         self._opened = opened
         self._closing = closing
@@ -80,7 +81,10 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             shard = Shard(topics, number, producer, restored, inherited)
             name = lagging_topic(topics).name
             cursors = {record.key: record.value async for record in read_to_end(self._cluster, name, [number])}
-            shard.restore_lags([(key, value) for key, value in cursors.items() if value is not None], self._subscriptions)
+            shard.restore_lags([(key, value) for key, value in cursors.items() if value is not None], self._states.standing)
+            for subscription in self._states.kept():
+                for topic in shard.commons:
+                    shard.keep(subscription, topic)
             await self._begin(shard)
         except BaseException:
             await producer.stop()
@@ -91,12 +95,26 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.shards[number] = shard
         self._opened(shard)
 
+    async def keep(self, subscription: str, since_ms: int) -> None:
+        """Another worker has begun to serve a subscription that this one's config does not have: what is published here is kept for
+        it."""
+        new = [shard for shard in self.shards.values() if any((subscription, topic) not in shard.lags for topic in shard.commons)]
+        for shard in new:
+            for topic, offset in (await self._offsets_at(shard, since_ms)).items():
+                if not shard.leaving:
+                    shard.keep(subscription, topic, shard.commons[topic].position if offset is None else offset)
+
     async def _begin(self, shard: Shard) -> None:
-        assert self.consumer is not None
         for name, since in self._begins.items():
-            partitions = {TopicPartition(topic, shard.partition): since for topic in shard.commons}
-            for partition, found in (await self.consumer.offsets_for_times(partitions)).items():
-                shard.begin(name, partition.topic, found.offset if found is not None else shard.restored[partition.topic].offset)
+            for topic, offset in (await self._offsets_at(shard, since)).items():
+                shard.begin(name, topic, shard.restored[topic].offset if offset is None else offset)
+
+    async def _offsets_at(self, shard: Shard, since_ms: int) -> dict[str, int | None]:
+        """By topic, the first offset that was written since then; None where there is none."""
+        assert self.consumer is not None
+        partitions = {TopicPartition(topic, shard.partition): since_ms for topic in shard.commons}
+        found = await self.consumer.offsets_for_times(partitions)
+        return {partition.topic: None if at is None else at.offset for partition, at in found.items()}
 
     async def _restored(self, number: int) -> tuple[dict[str, Position], dict[str, int]]:
         """Where each topic goes on, and where it ends."""

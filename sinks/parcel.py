@@ -45,6 +45,14 @@ class Parcel:
         name, delay = next((entry for entry in reversed(DELAYS) if entry[1] <= wait), DELAYS[0])
         return name, replace(self, ready=min(self.due, now + delay))
 
+    def kept(self, now: float, until: float) -> tuple[str, Parcel]:
+        """Overdue, since its subscription is not served: the delay whose topic it goes to, and the parcel there. The longer it is
+        overdue, the longer the delay: a day takes fewer hops than the longest wait, and one that comes back has its retries after
+        twice the time that it was away at the most."""
+        overdue = max(now - self.due, 0.0)
+        name, delay = next((entry for entry in reversed(DELAYS) if entry[1] <= 2 * overdue), DELAYS[0])
+        return name, replace(self, ready=min(now + delay, max(until, now)))
+
     def deferred(self, now: float, chance: float, at_least: float = 0.0) -> Parcel:
         """Not attempted, since the endpoint takes nothing now. `chance` from 0 to 1 spreads those that were refused together."""
         wait = max(min(_DEFER_FIRST_S * 2.0 ** min(self.deferrals, 16), _DEFER_LONGEST_S), at_least)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -22,7 +23,10 @@ from sinks.endpoint import Endpoint
 from sinks.event import UnreadableEvent, read_event
 from sinks.handover import late_answers
 from sinks.parcel import Parcel, UnreadableParcel, read_parcel
+from sinks.settle import Settler
 from sinks.shard import Shard
+from sinks.standing import Standing
+from sinks.states import EndpointStates
 from sinks.topics import DELAYS
 from sinks.tracker import MOST_OPEN
 
@@ -40,11 +44,23 @@ _CROWDED_S = 1.0
 _SHARES = 4
 _POLL_MS = 500
 _DELETE_EVERY_S = 60.0
+_LOOK_EVERY_S = 1.0
 
 
 def window_bytes(total: int, partitions: int) -> int:
     """Of one retry topic in one partition, so that all of them together hold an eighth of `total` at most."""
     return max(min(total // _WINDOWS_SHARE // (partitions * len(DELAYS)), _WINDOW_BYTES), _SMALLEST_WINDOW_BYTES)
+
+
+def leaves_at(parcel: Parcel, standing: Standing) -> float:
+    """When a retry leaves its topic, in Unix seconds."""
+    match standing:
+        case Standing.SERVED:
+            return min(parcel.ready, parcel.due)  # it may have been kept for longer while it was not served
+        case Standing.KEPT:
+            return parcel.ready
+        case _:
+            return 0.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,15 +73,16 @@ class _Waiting:
 
 
 class Returns:
-    """`give_up(delivery)` is called for what is due when its endpoint is disabled. `window`: bytes of each retry topic that wait in
-    memory."""
+    """`window`: bytes of each retry topic that wait in memory. Retries of subscriptions that are not served here wait on, as long as
+    those may come back (see `standing`)."""
 
     def __init__(
         self,
         cluster: Cluster,
         shard: Shard,
         endpoints: Mapping[str, Endpoint],
-        give_up: Callable[[Delivery], None],
+        settler: Settler,
+        states: EndpointStates,
         clock: Clock,
         random: Random,
         window: int,
@@ -74,7 +91,8 @@ class Returns:
         self._window_bytes = window
         self._shard = shard
         self._endpoints = endpoints
-        self._give_up = give_up
+        self._settler = settler
+        self._states = states
         self._clock = clock
         self._random = random
         self._heap: list[_Waiting] = []
@@ -96,8 +114,12 @@ class Returns:
             for topic, partition in partitions.items():
                 consumer.seek(partition, self._shard.retries[topic].position)
             next_delete = self._clock.monotonic() + _DELETE_EVERY_S
+            next_look = self._clock.monotonic()
             while not self._shard.leaving:
                 await self._read(consumer, partitions)
+                if self._clock.monotonic() >= next_look:
+                    self._end_removed()
+                    next_look = self._clock.monotonic() + _LOOK_EVERY_S
                 now = self._now()
                 await self._look_up_answers(now)
                 self._send_ready(now)
@@ -174,7 +196,25 @@ class Returns:
         self._shard.found(parcel, record.topic, record.offset)
         self._counts[record.topic] += 1
         self._bytes[record.topic] += len(parcel.value)
-        heapq.heappush(self._heap, _Waiting(parcel.ready, next(self._numbers), record.topic, record.offset, parcel))
+        heapq.heappush(
+            self._heap,
+            _Waiting(
+                leaves_at(parcel, self._states.standing(parcel.subscription)),
+                next(self._numbers),
+                record.topic,
+                record.offset,
+                parcel,
+            ),
+        )
+
+    def _end_removed(self) -> None:
+        """What waits for a subscription that is removed by now does so no longer."""
+        if any(waiting.parcel.subscription not in self._endpoints for waiting in self._heap):
+            self._heap = [
+                replace(waiting, at=leaves_at(waiting.parcel, self._states.standing(waiting.parcel.subscription)))
+                for waiting in self._heap
+            ]
+            heapq.heapify(self._heap)
 
     async def _look_up_answers(self, now: float) -> None:
         """Of calls that were in flight when the partition moved, and are over by now."""
@@ -193,7 +233,7 @@ class Returns:
             self._bytes[waiting.topic] -= len(waiting.parcel.value)
             self._pass_on(waiting, now)
         for subscription, count in self._dropped.items():
-            log.warning("subscription %s is no more: %d of its retries are dropped", subscription, count)
+            log.warning("subscription %s was forgotten: %d of its retries are dropped", subscription, count)
         self._dropped.clear()
 
     def _pass_on(self, waiting: _Waiting, now: float) -> None:
@@ -201,13 +241,30 @@ class Returns:
         endpoint = self._endpoints.get(parcel.subscription)
         if (answer := self._answers.get(parcel.awaits)) is not None:
             self._complete(waiting, answer, now)
-        elif endpoint is None:
-            self._dropped[parcel.subscription] += 1
-            shard.settle(waiting.topic, waiting.offset, parcel.subscription)
+        elif endpoint is None and self._ends(waiting):
+            return
         elif parcel.due > now:
             self._hop(waiting, parcel, now)
+        elif endpoint is None:
+            until = self._states.kept_until(parcel.subscription)
+            shard.park_kept(parcel, now, math.inf if until is None else until.timestamp())
+            shard.settle(waiting.topic, waiting.offset, parcel.subscription)
         else:
             self._deliver(waiting, endpoint, now)
+
+    def _ends(self, waiting: _Waiting) -> bool:
+        """Whether this retry of a subscription that is not served here has ended with it."""
+        parcel, shard = waiting.parcel, self._shard
+        match self._states.standing(parcel.subscription):
+            case Standing.FORGOTTEN:
+                self._dropped[parcel.subscription] += 1
+                shard.settle(waiting.topic, waiting.offset, parcel.subscription)
+            case Standing.REMOVED:
+                if (delivery := self._delivery(waiting)) is not None:
+                    self._settler.end_removed(delivery)
+            case _:
+                return False
+        return True
 
     def _complete(self, waiting: _Waiting, answer: LateAnswer, now: float) -> None:
         """The attempt was made by an earlier owner: what its answer means is done here."""
@@ -228,23 +285,28 @@ class Returns:
             )
         shard.settle(waiting.topic, waiting.offset, parcel.subscription)
 
-    def _deliver(self, waiting: _Waiting, endpoint: Endpoint, now: float) -> None:
+    def _delivery(self, waiting: _Waiting) -> Delivery | None:
+        """None where its event can't be read, which ends it."""
         parcel, shard = waiting.parcel, self._shard
         try:
             event = read_event(parcel.value)
         except UnreadableEvent as error:
             shard.bury(None, parcel.value, reason="bad-event", error=str(error), topic=parcel.topic, offset=parcel.offset)
             shard.settle(waiting.topic, waiting.offset, parcel.subscription)
-            return
-        delivery = Delivery(
+            return None
+        return Delivery(
             *(parcel.subscription, event, shard, parcel.topic, parcel.offset, waiting.topic, waiting.offset),
             attempts=parcel.attempts,
             deferrals=parcel.deferrals,
         )
+
+    def _deliver(self, waiting: _Waiting, endpoint: Endpoint, now: float) -> None:
+        if (delivery := self._delivery(waiting)) is None:
+            return
         if endpoint.disabled:
-            self._give_up(delivery)
+            self._settler.give_up(delivery)
         elif self._has_its_share(endpoint, waiting.topic) or not endpoint.offer_retry(delivery):
-            self._hop(waiting, self._later(parcel, endpoint, now), now)
+            self._hop(waiting, self._later(waiting.parcel, endpoint, now), now)
 
     def _later(self, parcel: Parcel, endpoint: Endpoint, now: float) -> Parcel:
         if (turn := endpoint.retry_turn()) is not None:

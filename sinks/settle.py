@@ -20,7 +20,7 @@ from sinks.parcel import Parcel
 from sinks.retry import RetryPolicy
 from sinks.signing import webhook_id
 from sinks.states import EndpointStates
-from sinks.verdict import Verdict, judge
+from sinks.verdict import REMOVED, Verdict, judge
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,16 @@ class Settler:
         self._carry_out(delivery, answer, delivery.attempts, verdict, now)
         self._record(delivery, answer, max(delivery.attempts, 1), verdict, now)
 
+    def end_removed(self, delivery: Delivery) -> None:
+        """A retry of a subscription that no worker has had for the grace period."""
+        until = self._states.kept_until(delivery.subscription)
+        error = f"the subscription was removed, and kept until {until.isoformat(timespec='seconds') if until else 'now'}"
+        answer = Answer(meaning=Meaning.GONE, ms=0.0, error=error, error_class=ErrorClass.DISABLED)
+        verdict = Verdict(Outcome.DISABLED, reason=REMOVED)
+        now = self._clock.now()
+        self._carry_out(delivery, answer, delivery.attempts, verdict, now)
+        self._record(delivery, answer, max(delivery.attempts, 1), verdict, now)
+
     def _record(self, delivery: Delivery, answer: Answer, attempts: int, verdict: Verdict, now: datetime) -> None:
         """The fields of schemas.delivery.Attempt, written without it: the model would take as long as matching does."""
         self.outcomes[delivery.subscription, verdict.outcome] += 1
@@ -124,7 +134,7 @@ class Settler:
                 "event_id": event.id,
                 "subject": event.subject,
                 "subscription": delivery.subscription,
-                "kind": self._kinds[delivery.subscription],
+                "kind": self._kinds.get(delivery.subscription, "webhook"),  # the config that knew it is gone
                 "attempt": attempts,
                 "outcome": verdict.outcome,
                 "at": now,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -19,6 +19,7 @@ from schemas.topics import Topics
 from sinks import lag as lags
 from sinks.lag import Lag
 from sinks.parcel import Parcel
+from sinks.standing import Standing
 from sinks.topics import group_id, lagging_topic, retry_topics
 from sinks.tracker import Position, Tracker
 
@@ -80,15 +81,12 @@ class Shard:
         self._producer = producer
         self._outs: list[Out] = []
 
-    def restore_lags(self, records: Iterable[tuple[bytes | None, bytes]], known: Iterable[str]) -> None:
-        """The cursors that the last owner left. Those of subscriptions that are no more are taken away."""
-        names = set(known)
+    def restore_lags(self, records: Iterable[tuple[bytes | None, bytes]], standing: Callable[[str], Standing]) -> None:
+        """The cursors that the last owner left. Those of subscriptions that were removed are taken away."""
         for key, value in records:
             found = lags.restore(value, self.restored)
-            if found.subscription not in names:
-                log.warning(
-                    "subscription %s is no more: what it had not had yet of %s is dropped", found.subscription, found.topic
-                )
+            if standing(found.subscription) in (Standing.REMOVED, Standing.FORGOTTEN):
+                self._told_dropped(found.subscription, found.topic)
                 self._outs.append(Out(lagging_topic(self._topics).name, key, None, []))
                 continue
             self._begun.add((found.subscription, found.topic))
@@ -106,6 +104,30 @@ class Shard:
         # what the common stream reads again counts as settled for whoever was not there the first time
         until = start if offset >= common.upto else None
         self.lags[subscription, topic] = Lag(subscription, topic, Tracker(start), until=until)
+
+    def keep(self, subscription: str, topic: str, offset: int | None = None) -> None:
+        """A subscription that this worker does not have, and another may, or may again: its place in the topic becomes a cursor, which
+        nobody reads until it is served. `offset`: where it begins, for one that nobody has served in this partition."""
+        if (subscription, topic) in self.lags:
+            return
+        if offset is None:
+            own = self.restored[topic].of(subscription)
+            tracker = Tracker(own.offset, own)
+        else:
+            tracker = Tracker(min(offset, self.commons[topic].position))
+        self._begun.add((subscription, topic))
+        self.lags[subscription, topic] = Lag(subscription, topic, tracker)
+
+    def drop(self, subscription: str) -> None:
+        """Nothing more is kept of its place."""
+        for key in [key for key in self._begun | self.lags.keys() if key[0] == subscription]:
+            self._begun.discard(key)
+            if self.lags.pop(key, None) is not None:
+                self._told_dropped(*key)
+            self._outs.append(Out(lagging_topic(self._topics).name, lags.lag_key(*key), None, []))
+
+    def _told_dropped(self, subscription: str, topic: str) -> None:
+        log.warning("subscription %s was removed: its place in %s-%d is dropped", subscription, topic, self.partition)
 
     def serves(self, subscription: str, topic: str, offset: int) -> bool:
         """Whether the common stream is where this subscription gets the event at `offset`."""
@@ -164,9 +186,15 @@ class Shard:
 
     def park(self, parcel: Parcel, now: float) -> None:
         """A delivery is due later: into the retry topic of the longest delay that is not too long."""
-        if parcel.attempts:
-            self.parked[parcel.subscription] += 1
-        delay, placed = parcel.placed(now)
+        self._park(*parcel.placed(now))
+
+    def park_kept(self, parcel: Parcel, now: float, until: float) -> None:
+        """One is due, and its subscription is not served here: it waits on, to `until` at most."""
+        self._park(*parcel.kept(now, until))
+
+    def _park(self, delay: str, placed: Parcel) -> None:
+        if placed.attempts:
+            self.parked[placed.subscription] += 1
         self._outs.append(Out(self._retry_names[delay], placed.subscription.encode(), placed.value, placed.headers()))
 
     def found(self, parcel: Parcel, topic: str, offset: int) -> None:

@@ -11,7 +11,6 @@ from random import Random
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from pydantic import ValidationError
 
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -20,6 +19,7 @@ from runtime.topics import read_to_end
 from schemas.config import Subscription
 from schemas.delivery import EndpointState
 from sinks.alerting import level_reached
+from sinks.standing import Standing, has_expired, standing
 from sinks.topics import beginning_id
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,18 @@ def _nobody(state: EndpointState) -> None:
 
 
 class EndpointStates:
-    """`on_change(state)` is called for each state that this or another worker wrote."""
+    """`on_change(state)` is called for each state that this or another worker wrote. `grace`: for so long is kept what a subscription
+    had that no worker has."""
 
     def __init__(
-        self, cluster: Cluster, producer: AIOKafkaProducer, clock: Clock, random: Random, disable_after: timedelta
+        self,
+        cluster: Cluster,
+        producer: AIOKafkaProducer,
+        clock: Clock,
+        random: Random,
+        *,
+        disable_after: timedelta,
+        grace: timedelta,
     ) -> None:
         self._cluster = cluster
         self._topic = cluster.topics.endpoints.name
@@ -47,6 +55,8 @@ class EndpointStates:
         self._clock = clock
         self._random = random
         self._disable_after = disable_after
+        self._grace = grace
+        self._served: set[str] = set()
         self._states: dict[str, EndpointState] = {}
         self._failing: dict[str, datetime] = {}
         self._unwritten: set[str] = set()
@@ -61,9 +71,11 @@ class EndpointStates:
         not in the other's. So one transactional id is for all of them, and who begins something reads what is there after its
         producer has fenced the others': there is one record of a beginning, whoever wrote it."""
         wanted = list(subscriptions)
+        self._served = {subscription.name for subscription in wanted}
         await self._read()
         for attempt in itertools.count(1):
-            if all(subscription.name in self._states for subscription in wanted):
+            if all(self._has_begun(subscription.name) for subscription in wanted):
+                await self._come_back()
                 return
             try:
                 await self._begin(wanted)
@@ -74,6 +86,17 @@ class EndpointStates:
                 log.info("new subscriptions: what another worker has written is read, after %r", problem)
                 await self._clock.sleep(_FENCED.delay(attempt, self._random))
                 await self._read()
+
+    def _has_begun(self, subscription: str) -> bool:
+        state = self._states.get(subscription)
+        return state is not None and not has_expired(state, self._clock.now(), self._grace)
+
+    async def _come_back(self) -> None:
+        for name in self._served:
+            state = self._states[name]
+            if state.removed_at is not None:
+                log.info("subscription %s is back: it goes on where it was (removed at %s)", name, state.removed_at.isoformat())
+                await self._write(state.model_copy(update={"removed_at": None}))
 
     async def _read(self) -> None:
         async for record in read_to_end(self._cluster, self._topic):
@@ -88,7 +111,7 @@ class EndpointStates:
             new = [
                 EndpointState(subscription=subscription.name, since=now - (subscription.since or timedelta()))
                 for subscription in subscriptions
-                if subscription.name not in self._states
+                if not self._has_begun(subscription.name)
             ]
             async with producer.transaction():
                 # aiokafka commits over a record that the broker has refused: each must be known to be there
@@ -97,6 +120,35 @@ class EndpointStates:
         for state in new:
             self._states[state.subscription] = state
             log.info("subscription %s is new: it gets what is published from %s on", state.subscription, state.since.isoformat())
+
+    def standing(self, subscription: str) -> Standing:
+        if subscription in self._served:
+            return Standing.SERVED
+        return standing(self._states.get(subscription), self._clock.now(), self._grace)
+
+    def kept(self) -> list[str]:
+        """Subscriptions that the config does not have, and whose retries and place are kept."""
+        return [name for name in self._states if self.standing(name) is Standing.KEPT]
+
+    def kept_until(self, subscription: str) -> datetime | None:
+        """None while a worker has it."""
+        state = self._states.get(subscription)
+        return None if state is None or state.removed_at is None else state.removed_at + self._grace
+
+    def unknown_to_all(self, names: set[str]) -> None:
+        """The leader of the group has learned which subscriptions no worker has: the grace period of these begins, that of others that
+        some worker has is over."""
+        for name in self.kept():
+            state = self._states[name]
+            if name in names and state.removed_at is None:
+                log.warning(
+                    "subscription %s is in no worker's config: its retries and its place are kept for %s "
+                    "(`changecast endpoints forget %s` drops them)",
+                    *(name, self._grace, name),
+                )
+                self._change(name, removed_at=self._clock.now())
+            elif name not in names and state.removed_at is not None:
+                self._change(name, removed_at=None)
 
     def since(self, subscription: str) -> datetime:
         return self._states[subscription].since
@@ -157,7 +209,8 @@ class EndpointStates:
 
     async def flush(self) -> None:
         while self._unwritten:
-            await self._write(self._states[self._unwritten.pop()])
+            if (state := self._states.get(self._unwritten.pop())) is not None:
+                await self._write(state)
 
     async def _write_behind(self) -> None:
         while True:
@@ -167,7 +220,7 @@ class EndpointStates:
 
     async def _write(self, state: EndpointState) -> None:
         self._states[state.subscription] = state
-        await self._producer.send_and_wait(self._topic, state.to_json(), key=state.subscription.encode())
+        await self._producer.send_and_wait(self._topic, state.to_json(), key=state.subscription.encode(), headers=state.headers())
 
     async def _follow(self) -> None:
         consumer = self._cluster.consumer(group_id=None)
@@ -177,18 +230,29 @@ class EndpointStates:
             consumer.assign([partition])
             consumer.seek(partition, self._end)
             async for record in consumer:
-                if (state := self._apply(record)) is not None:
+                if record.value is None:
+                    self._forget((record.key or b"").decode("utf-8", "replace"))
+                elif (state := self._apply(record)) is not None:
                     self.on_change(state)
         finally:
             await consumer.stop()
+
+    def _forget(self, subscription: str) -> None:
+        """An operator wants nothing kept of it."""
+        if subscription in self._served:
+            log.warning("subscription %s is in the config, and can't be forgotten: its state is written again", subscription)
+            self._unwritten.add(subscription)
+            self._some.set()
+        else:
+            self._states.pop(subscription, None)
 
     def _apply(self, record: ConsumerRecord) -> EndpointState | None:
         if record.value is None:
             self._states.pop((record.key or b"").decode(), None)
             return None
         try:
-            state = EndpointState.model_validate_json(record.value)
-        except ValidationError as error:
+            state = EndpointState.read(record.value, record.headers)
+        except ValueError as error:
             log.warning("%s-%d@%d is no endpoint state: %s", self._topic, record.partition, record.offset, error)
             return None
         known = self._states.get(state.subscription)

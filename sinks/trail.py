@@ -53,7 +53,8 @@ class Trail:
             await consumer.stop()
 
     def _behind(self) -> list[Lag]:
-        return [lag for lag in self._shard.lags.values() if lag.until is None]
+        """Those that are served here. Nobody reads for the others; their cursors stand still."""
+        return [lag for lag in self._shard.lags.values() if lag.until is None and lag.subscription in self._endpoints]
 
     def _next(self) -> Lag | None:
         """Whose turn it is, of those whose endpoint is at least half empty."""

@@ -20,6 +20,7 @@ class Verdict:
 
 DELIVERED = Verdict(Outcome.DELIVERED)
 REFUSED, EXHAUSTED = "refused", "attempts-exhausted"
+REMOVED = "subscription-removed"
 GIVEN_UP = frozenset({REFUSED, EXHAUSTED})
 """Reasons of those that had their last attempt; the others ended with their endpoint."""
 

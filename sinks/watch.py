@@ -25,6 +25,7 @@ from sinks.answer import Kind
 from sinks.event import UnreadableEvent, read_event
 from sinks.shard import Out, Shard
 from sinks.signing import webhook_id
+from sinks.standing import Standing
 from sinks.states import EndpointStates
 from sinks.topics import told_topic
 from sinks.verdict import GIVEN_UP
@@ -83,7 +84,7 @@ class Watch:
             await consumer.stop()
 
     async def _restore(self) -> None:
-        """What the last owner had told. That of endpoints that are no more is taken away."""
+        """What the last owner had told. That of subscriptions that were removed is taken away."""
         records = {record.key: record.value async for record in read_to_end(self._cluster, self._topic)}
         for key, value in records.items():
             if value is None or key is None:
@@ -98,7 +99,7 @@ class Watch:
                 continue
             if told.subscription in self._kinds:
                 self._told[told.subscription] = told
-            else:
+            elif self._states.standing(told.subscription) is not Standing.KEPT:
                 self._shard.add(Out(self._topic, key, None, []))
 
     async def _take_up(self, consumer: AIOKafkaConsumer) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from runtime.backoff import Backoff
@@ -24,6 +23,7 @@ from runtime.topics import ensure_topics
 from schemas.config import Config
 from schemas.delivery import EndpointState
 from sinks.answer import Kind
+from sinks.assignor import Assignor
 from sinks.budget import Budget
 from sinks.client import Client
 from sinks.commits import Commits
@@ -39,6 +39,7 @@ from sinks.returns import Returns, window_bytes
 from sinks.senders import Rates, bounds_of, sender_of
 from sinks.settle import Settler
 from sinks.shard import Shard
+from sinks.standing import Standing
 from sinks.states import EndpointStates
 from sinks.topics import event_topics, every_topic, group_id
 from sinks.trail import Trail
@@ -123,7 +124,11 @@ class Worker:
             network = self._config.network
             client = Client(self._config.delivery, network.allow, network.nameservers, Outbound.of(network))
             stack.push_async_callback(client.aclose)
-            self._states = EndpointStates(self._cluster, producer, self._clock, self._random, self._config.delivery.disable_after)
+            self._states = EndpointStates(
+                *(self._cluster, producer, self._clock, self._random),
+                disable_after=self._config.delivery.disable_after,
+                grace=self._config.delivery.removed_subscription_grace,
+            )
             await self._states.load(self._config.subscriptions)
             timeout = self._config.delivery.timeout.total_seconds()
             self._handover = Handover(self._cluster, producer, self._endpoints, self._clock, timeout)
@@ -158,11 +163,11 @@ class Worker:
 
     async def _serve(self, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
         begins = {one.name: self._endpoints[one.name].since_ms for one in self._config.subscriptions if one.since is not None}
-        owner = Ownership(self._cluster, self._names, begins, opened=self._opened, closing=self._closing, failed=self._fail)
-        self._shards = owner.shards
+        owner = Ownership(self._cluster, self._states, begins, opened=self._opened, closing=self._closing, failed=self._fail)
+        self._owner, self._shards = owner, owner.shards
         consumer = owner.consumer = self._cluster.consumer(
             group_id=group_id(self._cluster.topics),
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[Assignor(self._states.kept, self._states.unknown_to_all)],
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             rebalance_timeout_ms=_REBALANCE_MS,
         )
@@ -234,7 +239,7 @@ class Worker:
     def _opened(self, shard: Shard) -> None:
         trail = Trail(self._cluster, shard, self._directory, self._endpoints, self._clock)
         window = window_bytes(self._config.delivery.total_queue_bytes, self._cluster.topics.partitions)
-        returns = Returns(self._cluster, shard, self._endpoints, self._settler.give_up, self._clock, self._random, window)
+        returns = Returns(self._cluster, shard, self._endpoints, self._settler, self._states, self._clock, self._random, window)
         self._shard_tasks[shard] = [self._watched(trail.run()), self._watched(returns.run())]
         if shard.partition == WATCHING:
             delivery = self._config.delivery
@@ -287,11 +292,22 @@ class Worker:
         """Queues that stand still must not hold back the common stream's offset."""
         while True:
             await self._clock.sleep(_TIDY_EVERY_S)
+            await self._keep_removed()
             slow = {name for name, endpoint in self._endpoints.items() if endpoint.oldest_wait() > _HELD_BACK_S}
             for shard in list(self._shards.values()):
                 held = {(name, topic) for name in slow for topic, common in shard.commons.items() if common.open_of(name)}
                 for name, topic in held.union(shard.crowded()):
                     shard.detach(name, topic, shard.commons[topic].position)
+
+    async def _keep_removed(self) -> None:
+        """The places of subscriptions that the config does not have: of those that another worker has begun to serve, as of those that
+        were removed, and no longer than they are kept."""
+        for shard in self._shards.values():
+            for name in {subscription for subscription, _ in shard.lags} - self._endpoints.keys():
+                if self._states.standing(name) is not Standing.KEPT:
+                    shard.drop(name)
+        for name in self._states.kept():
+            await self._owner.keep(name, int(self._states.since(name).timestamp() * 1000))
 
     def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
-
 from changecast.deliveries.attempts import Counts
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
@@ -49,7 +47,7 @@ class EndpointView:
             "subscription": self.name,
             "kind": self.kind,
             "status": self.word(),
-            "state": None if state is None else state.model_dump(mode="json", exclude={"subscription"}),
+            "state": None if state is None else _as_json(state),
             "waiting": self.waiting,
             "counts": {
                 "delivered": counts.delivered,
@@ -60,6 +58,11 @@ class EndpointView:
                 "last_error": counts.last_error,
             },
         }
+
+
+def _as_json(state: EndpointState) -> dict[str, Any]:
+    removed_at = None if state.removed_at is None else state.removed_at.isoformat()
+    return {**state.model_dump(mode="json", exclude={"subscription"}), "removed_at": removed_at}
 
 
 def views(
@@ -89,8 +92,8 @@ async def endpoint_states(cluster: Cluster) -> dict[str, EndpointState]:
             states.pop(name, None)
             continue
         try:
-            state = EndpointState.model_validate_json(record.value)
-        except ValidationError as error:
+            state = EndpointState.read(record.value, record.headers)
+        except ValueError as error:
             log.warning("%s-%d@%d is no endpoint state: %s", record.topic, record.partition, record.offset, error)
             continue
         states[name] = state
@@ -112,7 +115,14 @@ async def write(cluster: Cluster, states: Iterable[EndpointState]) -> None:
     await ensure_topics(cluster, [cluster.topics.endpoints])
     async with cluster.producer() as producer:
         for state in states:
-            await producer.send_and_wait(cluster.topics.endpoints.name, state.to_json(), key=state.subscription.encode())
+            key, topic = state.subscription.encode(), cluster.topics.endpoints.name
+            await producer.send_and_wait(topic, state.to_json(), key=key, headers=state.headers())
+
+
+async def forget(cluster: Cluster, subscription: str) -> None:
+    """The workers drop its retries and its place."""
+    async with cluster.producer() as producer:
+        await producer.send_and_wait(cluster.topics.endpoints.name, None, key=subscription.encode())
 
 
 async def sinks_run(cluster: Cluster) -> bool:

@@ -128,7 +128,8 @@ class Breaker(Section):
 class Delivery(Section):
     """How every endpoint is called and called again. `queue`: deliveries of one endpoint that wait in memory. `total_queue_bytes`: what
     waits of all of them; beyond it deliveries wait in Kafka, as they do beyond a full queue. `alert_every`: of one endpoint, no two
-    alerts come closer together. `proxy`: webhooks and Slack go by way of this HTTP proxy, which then resolves their names in place of
+    alerts come closer together. `removed_subscription_grace`: for so long the retries and the place of a subscription that no worker's
+    config has are kept. `proxy`: webhooks and Slack go by way of this HTTP proxy, which then resolves their names in place of
     the address guard."""
 
     timeout: Period = timedelta(seconds=15)
@@ -142,6 +143,7 @@ class Delivery(Section):
     total_queue_bytes: Count = Field(default=128 * 1024 * 1024, ge=1024 * 1024)
     disable_after: Period = timedelta(days=5)
     alert_every: Period = timedelta(hours=1)
+    removed_subscription_grace: Duration = timedelta(hours=24)
     breaker: Breaker = Breaker()
     proxy: ProxyUrl | None = None
 

@@ -1,4 +1,4 @@
-"""Retries through their durable topics: exact counts over restarts, emptied topics, endpoints and subscriptions that are no more."""
+"""Retries through their durable topics: exact counts over restarts, emptied topics, endpoints that are no more."""
 
 from __future__ import annotations
 
@@ -78,22 +78,6 @@ async def _empty(world: World) -> bool:
         return bool(written) and all(ends[partition] - begins[partition] <= 1 for partition in written)
     finally:
         await consumer.stop()
-
-
-async def test_the_retries_of_a_subscription_that_is_no_more_are_dropped(world: World) -> None:
-    async def never(call: Call) -> int:
-        return 500
-
-    async with receiving(never) as receiver:
-        async with world.working(config_of(webhook("old", receiver.url))):
-            await world.publish(change_event())
-            await until(lambda: retries(world))
-        count = len(receiver.calls)
-        async with world.working(config_of(webhook("new", f"{receiver.url}/new"))):
-            await world.publish(change_event(2))
-            await until(lambda: receiver.to("/new"))
-            await asyncio.sleep(1.5)
-        assert len(receiver.to("/")) == count
 
 
 async def test_an_open_breaker_leaves_the_endpoint_alone_and_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from sinks import lag as lags
 from sinks.lag import Lag
 from sinks.parcel import Parcel
 from sinks.shard import Shard
+from sinks.standing import Standing
 from sinks.topics import group_id, retry_topics, transactional_id
 from sinks.tracker import Position, Tracker, decode, short
 from tests.eventually import until
@@ -61,7 +62,7 @@ async def test_what_the_first_owner_settled_is_still_settled_for_the_third_when_
         key, cursor = step.outs[0].key, step.outs[0].value
         assert cursor is not None
         second = Shard(topics, 0, producer, left)
-        second.restore_lags([(key, cursor)], ["slow"])
+        second.restore_lags([(key, cursor)], lambda _: Standing.SERVED)
         step = second.step()
     assert step is not None
     assert decode(*step.commons[changes]) == left[changes]
@@ -78,7 +79,7 @@ async def test_one_that_lags_keeps_its_cursor_while_the_common_stream_reads_agai
     left = {changes: Position(3, 9, {3: frozenset({short("other")})})}
     async with world.cluster.transactional_producer(transactional_id(topics, 0)) as producer:
         shard = Shard(topics, 0, producer, left)
-        shard.restore_lags([(b"slow", Lag("slow", changes, Tracker(3)).to_json())], ["slow"])
+        shard.restore_lags([(b"slow", Lag("slow", changes, Tracker(3)).to_json())], lambda _: Standing.SERVED)
         (lag,) = shard.lags.values()
         common = shard.commons[changes]
         assert lag.tracker.position == common.position

@@ -21,7 +21,9 @@ OTHER = Subscription.model_validate(webhook("other", "https://x.example/"))
 @contextlib.asynccontextmanager
 async def states_of(world: World, clock: ManualClock) -> AsyncIterator[EndpointStates]:
     async with world.cluster.producer() as producer:
-        states = EndpointStates(world.cluster, producer, clock, Random(1), timedelta(days=5))
+        states = EndpointStates(
+            world.cluster, producer, clock, Random(1), disable_after=timedelta(days=5), grace=timedelta(days=1)
+        )
         await states.load([HOOK])
         following = asyncio.create_task(states.run())
         yield states
@@ -46,7 +48,9 @@ async def test_workers_that_meet_a_subscription_at_once_agree_when_it_begins(wor
     async with contextlib.AsyncExitStack() as stack:
         producer = await stack.enter_async_context(world.cluster.producer())
         workers = [
-            EndpointStates(world.cluster, producer, clock, Random(number), timedelta(days=5))
+            EndpointStates(
+                world.cluster, producer, clock, Random(number), disable_after=timedelta(days=5), grace=timedelta(days=1)
+            )
             for number, clock in enumerate(clocks)
         ]
         await asyncio.gather(*(worker.load([HOOK, OTHER]) for worker in workers))
