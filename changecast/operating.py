@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from changecast.kafka import status
+from changecast.kafka.login import logged_in, read_login
 from changecast.sandbox.credentials import environment as sandbox_environment
 from changecast.sandbox.credentials import new_webhook_secret
 from changecast.up.plan import SANDBOX_FOLDER, SANDBOX_VARIABLE, last_sandbox_port, nothing_configured, watching_sandbox
@@ -62,7 +63,7 @@ def operating(path: Path | None, data_dir: Path | None = None) -> Operating:
     """The config and a cluster that answers. Raises ConfigError and NotRunning."""
     config = operating_config(path, data_dir)
     if config.kafka.bootstrap_servers is not None or os.environ.get(BOOTSTRAP_VARIABLE):
-        cluster = Cluster(config.kafka)
+        cluster = Cluster(logged_in(config.kafka, config.data_dir))
         try:
             asyncio.run(cluster.wait_ready(KAFKA_WAIT_S))
         except ConnectionError as error:
@@ -74,4 +75,5 @@ def operating(path: Path | None, data_dir: Path | None = None) -> Operating:
             f"no Kafka runs for {config.data_dir}: start it with `changecast up`, or alone with `changecast kafka start`; "
             "for a cluster elsewhere set kafka.bootstrap_servers"
         )
-    return Operating(config, Cluster(config.kafka, broker.process.address))
+    login = read_login(broker.data_dir / "kafka") if broker.process.sasl else None
+    return Operating(config, Cluster(login.applied(config.kafka) if login is not None else config.kafka, broker.process.address))

@@ -14,7 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from changecast.kafka import Status
-    from schemas.config import Network
+    from schemas.config import Kafka, Network
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PLAIN_STEPS = 4  # lines for a whole download where there is no bar: a log is no place for more
@@ -30,6 +30,7 @@ class Where:
     port: int
     heap: str
     network: Network
+    kafka: Kafka
 
 
 def _places(with_port: bool) -> Callable[[_F], _F]:
@@ -104,6 +105,19 @@ def status(config: Path | None, data_dir: Path | None) -> int:
     return asyncio.run(_status(_where(config, data_dir)))
 
 
+@command.command(
+    short_help="Print what another client needs to connect.",
+    epilog="\b\nExample:\n  changecast kafka properties > client.properties\n  kafka-topics.sh --bootstrap-server 127.0.0.1:9092 "
+    "--command-config client.properties --list",
+)
+@_places(with_port=False)
+def properties(config: Path | None, data_dir: Path | None) -> int:
+    """Print the properties with which another client connects to the embedded Kafka, as Kafka's own tools read them.
+
+    With `kafka.embedded_auth: sasl` the password is among them: keep them to yourself."""
+    return asyncio.run(_properties(_where(config, data_dir)))
+
+
 def _where(config_path: Path | None, data_dir: Path | None, port: int | None = None) -> Where:
     # Here, not above: the config's models take longer to import than `--help` shall take.
     from changecast.operating import operating_config, usual_path
@@ -125,6 +139,7 @@ def _where(config_path: Path | None, data_dir: Path | None, port: int | None = N
         config.kafka.embedded_port if port is None else port,
         config.kafka.embedded_heap,
         config.network,
+        config.kafka,
     )
 
 
@@ -136,6 +151,28 @@ async def _found(where: Where) -> Status | None:
         if (found := await kafka.status(place)) is not None:
             return found
     return None
+
+
+async def _properties(where: Where) -> int:
+    from changecast.kafka.home import Home
+
+    if where.kafka.bootstrap_servers is not None:
+        raise click.ClickException(
+            "the config names a cluster of its own (kafka.bootstrap_servers): its operator knows what it needs"
+        )
+    found = await _found(where)
+    login, address = None, f"127.0.0.1:{where.port}"
+    if found is not None:
+        address = found.process.address
+        login = Home(found.data_dir).login() if found.process.sasl else None
+    elif where.kafka.embedded_auth == "sasl":
+        login = next((login for place in where.running_in if (login := Home(place).login()) is not None), None)
+        if login is None:
+            raise click.ClickException("there is no login yet: the first `changecast up` or `changecast kafka start` makes it")
+    click.echo(f"bootstrap.servers={address}")
+    for line in ["security.protocol=PLAINTEXT"] if login is None else login.client_properties():
+        click.echo(line)
+    return 0
 
 
 async def _start(where: Where, foreground: bool) -> int:
@@ -151,6 +188,7 @@ async def _start(where: Where, foreground: bool) -> int:
         on_step=display.step,
         foreground=foreground,
         outbound=Outbound.of(where.network),
+        sasl=where.kafka.embedded_auth == "sasl",
     )
     try:
         address = await broker.start()

@@ -21,6 +21,7 @@ from changecast.kafka.java import Java, find_java
 from changecast.kafka.jvm import Jvm, broker_command, environment, format_command
 from changecast.kafka.jvm_process import JvmProcess, end
 from changecast.kafka.lock import KAFKA_VERSION, pinned
+from changecast.kafka.login import Login
 from changecast.kafka.ready import cluster_at
 from runtime.outbound import Outbound
 
@@ -36,8 +37,9 @@ class EmbeddedBroker:
     """One broker for one data directory. `outbound`: the CAs and the proxy for downloads.
 
     `port` 0 takes the port of the last time, or a free one. `foreground`: the broker ends with this process, however
-    that ends; otherwise it runs on until someone stops it. `on_progress(done, total)` tells of bytes downloaded, and
-    `on_step(text)` of each step that takes a while; both are called in the event loop of `start`.
+    that ends; otherwise it runs on until someone stops it. `sasl`: it asks for a login, on both of its listeners.
+    `on_progress(done, total)` tells of bytes downloaded, and `on_step(text)` of each step that takes a while; both are
+    called in the event loop of `start`.
 
     Its methods may be called from different event loops, one after the other. A broker that already runs for the data
     directory is used as it is (`owned` is then False), and `stop` leaves it alone."""
@@ -53,6 +55,7 @@ class EmbeddedBroker:
         cache: JarCache | None = None,
         outbound: Outbound | None = None,
         start_timeout: float = START_TIMEOUT,
+        sasl: bool = False,
     ) -> None:
         self.home = Home(data_dir)
         self.owned = False
@@ -60,12 +63,14 @@ class EmbeddedBroker:
         self._data_dir = data_dir
         self._wanted_port = port
         self._heap = heap
+        self._sasl = sasl
         self._on_progress = on_progress or (lambda *_: None)
         self._on_step = on_step or (lambda _: None)
         self._foreground = foreground
         self._cache = cache or JarCache(pinned(), fetch=maven_fetch(outbound or Outbound()))
         self._start_timeout = start_timeout
         self._process: Process | None = None
+        self._login: Login | None = None
         self._child: JvmProcess | None = None
         self._archive: ClassArchive | None = None
         self._log_start = 0
@@ -138,8 +143,15 @@ class EmbeddedBroker:
         return None
 
     async def _adopt(self, running: Process) -> None:
+        if running.sasl != self._sasl:
+            raise BrokerFailed(
+                f"Kafka already runs at {running.address}, and asks for {'a' if running.sasl else 'no'} login: "
+                f"kafka.embedded_auth is {'sasl' if self._sasl else 'none'} by now.",
+                f"Stop it with `changecast kafka stop --data-dir {self._data_dir}`, and start again.",
+            )
         self._on_step(f"Kafka is already running at {running.address}")
         self._process, self.owned = running, False
+        self._login = self.home.login() if running.sasl else None
         self._log_start = _size(self.home.broker_log)
         await self._answers()
 
@@ -151,6 +163,7 @@ class EmbeddedBroker:
                 "Free some space, or choose a data directory on another disk with data_dir or --data-dir.",
             )
         port = self._choose_port()
+        self._login = self.home.make_login() if self._sasl else None
         jvm = await self._jvm()
         await self._format(jvm, port)
         for attempt in range(1, _PORT_TRIES + 1):
@@ -205,7 +218,7 @@ class EmbeddedBroker:
         if self.home.cluster_id() is not None:
             return
         self._on_step("Preparing the storage")
-        self.home.write_properties(port, processes.free_port(besides=port))
+        self.home.write_properties(port, processes.free_port(besides=port), self._login)
         run = await asyncio.create_subprocess_exec(
             *format_command(jvm, self.home, new_cluster_id()),
             stdin=subprocess.DEVNULL,
@@ -226,7 +239,7 @@ class EmbeddedBroker:
 
     async def _launch(self, jvm: Jvm, port: int) -> None:
         self._on_step(f"Starting Apache Kafka {KAFKA_VERSION} on 127.0.0.1:{port}")
-        self.home.write_properties(port, processes.free_port(besides=port))
+        self.home.write_properties(port, processes.free_port(besides=port), self._login)
         self._log_start = _size(self.home.broker_log)
         with self.home.disk_errors():
             self._child = JvmProcess(broker_command(jvm, self.home, self._heap), self.home.jvm_log, leash=self._foreground)
@@ -234,8 +247,8 @@ class EmbeddedBroker:
         created = processes.created(pid)
         if pid is None or created is None:
             raise self._failed("The embedded Kafka's Java process ended at once.", self._lines())
-        owner = processes.this_process() if self._foreground else (None, None)
-        self._process, self.owned = Process(pid, created, port, KAFKA_VERSION, *owner), True
+        owner_pid, owner_created = processes.this_process() if self._foreground else (None, None)
+        self._process, self.owned = Process(pid, created, port, KAFKA_VERSION, owner_pid, owner_created, self._sasl), True
         self.home.write_process(self._process)
         self.home.write_last_start(LastStart(KAFKA_VERSION, port))
         try:
@@ -254,7 +267,7 @@ class EmbeddedBroker:
                 failure = self._failed("The embedded Kafka did not start.", self._lines())
                 raise self._port_taken() if "Address already in use" in failure.what else failure
             # Its own id: another Kafka on that port is not the answer waited for.
-            if await cluster_at(self._process.port) == self.home.cluster_id():
+            if await cluster_at(self._process.port, self._login) == self.home.cluster_id():
                 # What it complains of while its parts find each other is over; only what follows tells why it ends.
                 self._log_start = _size(self.home.broker_log)
                 return

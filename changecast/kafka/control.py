@@ -36,7 +36,7 @@ async def status(data_dir: Path) -> Status | None:
     running = processes.find_running(home)
     if running is None:
         return None
-    answers = await cluster_at(running.port) is not None
+    answers = await cluster_at(running.port, home.login() if running.sasl else None) is not None
     try:
         memory = psutil.Process(running.pid).memory_info().rss
     except psutil.NoSuchProcess:  # ended while it was asked

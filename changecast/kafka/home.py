@@ -4,6 +4,7 @@ data/               Kafka's own: topics and metadata
 logs/               broker.log (rolled), jvm.log (what the JVM itself prints), hs_err_*.log (a crash of the JVM)
 server.properties   written at every start
 cluster.json        cluster id, port and Kafka version; stays for as long as the data
+login.json          the passwords of kafka.embedded_auth: sasl; stays for as long as the data
 process.json        the process that runs, or ran last; gone after an orderly stop
 lock                held while a process starts the broker here
 """
@@ -11,8 +12,10 @@ lock                held while a process starts the broker here
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import errno
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +27,10 @@ from typing import TypeVar
 import orjson
 
 from changecast.kafka.errors import BrokerFailed, DiskFull
+from changecast.kafka.login import Login, make_login, read_login
 
 _T = TypeVar("_T")
+_WITH_LOGIN = "SASL_PLAINTEXT"
 _TEMPLATE = Path(__file__).with_name("server.properties")
 
 
@@ -40,7 +45,7 @@ class LastStart:
 @dataclass(frozen=True)
 class Process:
     """A broker process: its pid and creation time (seconds since the epoch, as psutil tells it), and its port. `owner_*` is the
-    process that holds its leash, or None when it runs on its own."""
+    process that holds its leash, or None when it runs on its own. `sasl`: whether it asks for a login."""
 
     pid: int
     created: float
@@ -48,6 +53,7 @@ class Process:
     kafka_version: str
     owner_pid: int | None = None
     owner_created: float | None = None
+    sasl: bool = False
 
     @property
     def address(self) -> str:
@@ -99,7 +105,10 @@ class Home:
         return _read(self._process_file, Process)
 
     def write_process(self, process: Process) -> None:
-        self._write(self._process_file, orjson.dumps(dataclasses.asdict(process)))
+        content = dataclasses.asdict(process)
+        if not process.sasl:
+            del content["sasl"]  # an older version reads this too
+        self._write(self._process_file, orjson.dumps(content))
 
     def forget_process(self) -> None:
         self._process_file.unlink(missing_ok=True)
@@ -108,16 +117,38 @@ class Home:
         """What a JVM leaves when it crashes. Java itself puts its pid for `%p`."""
         return self.logs / f"hs_err_{pid}.log"
 
-    def write_properties(self, port: int, controller_port: int) -> None:
+    def login(self) -> Login | None:
+        """Raises BrokerFailed where it is not ours to read."""
+        with self.disk_errors():
+            return read_login(self.root)
+
+    def make_login(self) -> Login:
+        with self.disk_errors():
+            return make_login(self.root)
+
+    def asks_for_login(self) -> bool:
+        """Whether the broker was last started so that it does."""
+        with contextlib.suppress(FileNotFoundError):
+            return f"CLIENT:{_WITH_LOGIN}" in self.properties.read_text(errors="replace")
+        return False
+
+    def write_properties(self, port: int, controller_port: int, login: Login | None = None) -> None:
         text = Template(_TEMPLATE.read_text()).substitute(
-            port=port, controller_port=controller_port, log_dir=escape_property(str(self.data))
+            port=port,
+            controller_port=controller_port,
+            log_dir=escape_property(str(self.data)),
+            protocol="PLAINTEXT" if login is None else _WITH_LOGIN,
         )
+        if login is not None:
+            text += "\n" + "\n".join(["# kafka.embedded_auth: sasl", *login.server_properties()]) + "\n"
         self._write(self.properties, text.encode("ascii"))
 
     def _write(self, path: Path, content: bytes) -> None:
         draft = path.with_name(path.name + ".new")
         with self.disk_errors():
-            draft.write_bytes(content)
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content)
             draft.replace(path)
 
     @contextmanager

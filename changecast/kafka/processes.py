@@ -27,7 +27,9 @@ def find_running(home: Home) -> Process | None:
     for process in psutil.process_iter(["pid", "cmdline", "create_time"]):
         command = process.info["cmdline"] or []
         if command[-2:] == [MAIN_CLASS, str(home.properties)] and "--" not in command:
-            return Process(process.info["pid"], process.info["create_time"], last.port, last.kafka_version)
+            return Process(
+                process.info["pid"], process.info["create_time"], last.port, last.kafka_version, sasl=home.asks_for_login()
+            )
     return None
 
 

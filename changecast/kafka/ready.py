@@ -8,15 +8,21 @@ import contextlib
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from changecast.kafka.login import Login
+from runtime.kafka import Cluster
+from schemas.config import Kafka
+
 _GROUPS, _TRANSACTIONS = 0, 1
 _ANSWER_TIMEOUT = 5.0  # seconds for one question
 
 
-async def cluster_at(port: int) -> str | None:
+async def cluster_at(port: int, login: Login | None = None) -> str | None:
     """The id of the Kafka cluster that answers on this port of 127.0.0.1 and has a broker to offer; None while there is none."""
     if not await _accepts(port):  # asked first, because aiokafka logs an error for each refused connection
         return None
-    admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=int(_ANSWER_TIMEOUT * 1000))
+    settings = Kafka(bootstrap_servers=f"127.0.0.1:{port}")
+    connection = Cluster(settings if login is None else login.applied(settings)).connection()
+    admin = AIOKafkaAdminClient(**connection, request_timeout_ms=int(_ANSWER_TIMEOUT * 1000))
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT):
             await admin.start()

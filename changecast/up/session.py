@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from changecast.kafka import EmbeddedBroker
+from changecast.kafka.login import logged_in
 from changecast.up.broker import broker_part
 from changecast.up.children import Part, own_command, process_part
 from changecast.up.graces import grace_of, reload_grace_of, stop_within
@@ -150,6 +151,7 @@ class Session:
             on_progress=lambda have, total: screen.progress(f"downloading, {total / 1e6:.0f} MB", have / max(total, 1)),
             on_step=self._broker_step,
             outbound=Outbound.of(self.plan.config.network),
+            sasl=settings.embedded_auth == "sasl",
         )
         await self._supervisor.start(broker_part(broker, broker.home.jvm_log, grace_of("kafka", self.plan.config)))
         self._bootstrap = broker.bootstrap_servers
@@ -162,7 +164,7 @@ class Session:
 
     async def _start_topics(self) -> None:
         self._screen.step("Topics")
-        cluster = Cluster(self.plan.config.kafka, self._bootstrap)
+        cluster = Cluster(logged_in(self.plan.config.kafka, self.plan.config.data_dir), self._bootstrap)
         count = await _make_topics(cluster, self.plan)
         self._watcher = Watcher(cluster, self.plan.config.providers.configured(), self._screen.row)
         await self._watcher.start()
@@ -239,7 +241,7 @@ class Session:
     async def _prepare(self, plan: Plan) -> None:
         """What a new provider needs before its parts start. Nothing has been stopped by then. Raises as `ensure_topics` does."""
         assert self._watcher is not None
-        await _make_topics(Cluster(plan.config.kafka, self._bootstrap), plan)
+        await _make_topics(Cluster(logged_in(plan.config.kafka, plan.config.data_dir), self._bootstrap), plan)
         await self._watcher.add(plan.config.providers.configured())
 
     async def _take_over(self, plan: Plan, parts: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from changecast.kafka.login import logged_in
 from changecast.up.anew import Succession, start_anew
 from changecast.up.handover import handed_over
 from changecast.up.plan import as_decided
@@ -100,7 +101,7 @@ async def _run(part: str, config: Config, succession: Succession | None) -> None
 
 
 async def _work(part: str, config: Config, stop: asyncio.Event) -> None:
-    cluster = Cluster(config.kafka)
+    cluster = Cluster(logged_in(config.kafka, config.data_dir))
     run: Run = importlib.import_module(f"{part}.worker").run
     log.info("%s starts (process %d, Kafka at %s)", part, os.getpid(), cluster.bootstrap_servers)
     with unheard("aiokafka"):

@@ -83,11 +83,13 @@ _RETRY_SCHEDULE = [timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200
 
 
 class Kafka(Section):
-    """`bootstrap_servers: null` runs the embedded broker. The other fields are aiokafka's, for a cluster."""
+    """`bootstrap_servers: null` runs the embedded broker. `embedded_auth`: `none` lets every program on this machine read and write its
+    topics; with `sasl` it asks for a login (`changecast kafka properties` prints it). The other fields are aiokafka's, for a cluster."""
 
     bootstrap_servers: Servers | None = None
     embedded_port: Count = Field(default=9092, ge=0, le=65535)
     embedded_heap: Annotated[str, _HEAP] = "256m"
+    embedded_auth: Literal["none", "sasl"] = "none"
     topic_prefix: Annotated[str, _TOPIC_PREFIX] = "changecast"
     partitions: Count = Field(default=4, ge=1, le=1000)
     replication_factor: Count | None = Field(default=None, ge=1)
