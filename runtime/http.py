@@ -50,7 +50,8 @@ _MAX_RETRY_AFTER_S = 3600.0
 _EXCERPT = 200
 _MESSAGE_BYTES = 2048
 _CONNECTIONS = 64
-_KEEPALIVE_S = 30.0
+_KEEPALIVE_S = 4.0
+"""Many servers close an idle connection after 5 s: rather close it before them than send into a closed one."""
 _MAX_HEADER_BYTES = 64 * 1024
 """Of one response header: gateways and policies add long ones. A longer one fails its own request."""
 
@@ -260,12 +261,13 @@ class ProviderHttp:
         base = httpx.URL(self.base_url)
         try:
             link = httpx.URL(path)
-        except httpx.InvalidURL as error:
+            host = link.host
+        except (httpx.InvalidURL, ValueError) as error:  # ValueError: a host name that is no IDNA
             raise BadResponse(f"a link from {self.base_url} can't be read: it is no URL", path.encode()) from error
-        if link.host == base.host and link.port is None and base.port is None:
+        if host == base.host and link.port is None and base.port is None:
             # a server behind a proxy may not know that it is reached by https
             link = link.copy_with(scheme=base.scheme)
-        if (link.scheme, link.host, link.port) != (base.scheme, base.host, base.port):
+        if (link.scheme, host, link.port) != (base.scheme, base.host, base.port):
             raise BadResponse(f"a link leads from {self.base_url} to {path}; credentials do not go there", path.encode())
         return str(link)
 

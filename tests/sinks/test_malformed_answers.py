@@ -16,7 +16,7 @@ from sinks.answer import Answer, Meaning
 from sinks.client import Client, Reply, plain_answer
 from sinks.slack import answer_of as slack_answer
 from sinks.wire import StatusLine
-from tests.sinks.raw_answers import MALFORMED, ODD, answer_of, raw_receiving, saying
+from tests.raw_answers import MALFORMED, ODD, answer_of, raw_receiving, saying
 from tests.sinks.test_client import LOOPBACK
 
 

@@ -16,7 +16,7 @@ from schemas.delivery import ErrorClass, Outcome
 from sinks import client as client_module
 from sinks.answer import Meaning
 from sinks.client import Paced, plain_answer
-from tests.sinks.raw_answers import Answering, raw_receiving
+from tests.raw_answers import Answering, raw_receiving
 from tests.sinks.test_client import client_of
 from tests.sinks.worlds import World, change_event, config_of, until, webhook
 

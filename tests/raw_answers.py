@@ -103,7 +103,7 @@ Answering = Callable[[int, asyncio.StreamWriter], object]
 
 @contextlib.asynccontextmanager
 async def raw_receiving(answer: Answering) -> AsyncIterator[RawReceiver]:
-    """Answers requests with a Content-Length, several on one connection."""
+    """Answers requests, several on one connection. None is chunked."""
     receiver, opened = RawReceiver(), 0
     writers: set[asyncio.StreamWriter] = set()
     tasks: set[asyncio.Task[None]] = set()
@@ -117,7 +117,7 @@ async def raw_receiving(answer: Answering) -> AsyncIterator[RawReceiver]:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
+                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
                 receiver.requests.append(await reader.readexactly(length))
                 receiver.connections.append(connection)
                 ended = answer(len(receiver.requests) - 1, writer)
