@@ -29,6 +29,7 @@ from runtime.http_dates import retry_after
 from runtime.outbound import Outbound, Proxy
 from runtime.rate import RateLimit
 from runtime.reasons import reason_of
+from runtime.wire import Connector
 from schemas import redaction
 from schemas.config import Provider
 
@@ -310,7 +311,7 @@ def _asked_wait(answer: Answer) -> float | None:
 
 
 def _session(resolver: Resolver, trust: ssl.SSLContext, proxy: Proxy | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=trust, resolver=resolver)
+    connector = Connector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S, ssl=trust, resolver=resolver)
     return aiohttp.ClientSession(
         connector=connector,
         middlewares=(_once,),

@@ -21,6 +21,7 @@ from runtime.dns import LookupFailed, Resolver
 from runtime.http_dates import retry_after
 from runtime.outbound import Outbound, Proxy, is_loopback
 from runtime.reasons import reason_of
+from runtime.wire import NoAnswer, Response, session
 from schemas import redaction
 from schemas.config import Delivery
 from schemas.config.addresses import wire_address
@@ -28,7 +29,6 @@ from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.guard import AddressRefused, Network, check, guarded_socket, written_address
 from sinks.retry import RETRY_AFTER_STATUSES
-from sinks.wire import NoAnswer, Response, session
 
 _KEEPALIVE_S = 4.0
 """Many servers close an idle connection after 5 s: rather close it before them than send into a closed one."""

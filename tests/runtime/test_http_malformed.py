@@ -39,6 +39,27 @@ async def test_a_malformed_answer_is_a_providers_error_and_no_other(kind: str, s
             await http.aclose()
 
 
+async def test_an_answer_that_comes_unasked_on_an_idle_connection_is_nobodys() -> None:
+    unasked = asyncio.Event()
+
+    async def twice(number: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
+        if number == 0:
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n9")
+            unasked.set()
+
+    async with raw_receiving(twice) as server:
+        http = client(server.url, attempts=2, timeout_s=2.0)
+        first = await http.get("x")
+        await unasked.wait()
+        await asyncio.sleep(0.05)  # until it has arrived
+        second = await http.get("y")
+        await http.aclose()
+    assert (first.body, second.body) == (b"0", b"1")
+
+
 _PARTS = st.sampled_from(["//", "xn--", ".", ":", "@", "[", "]", "::", "%", "é", "api.example", "80", "/", "?", "#", "\\", "\t"])
 _LINKS = st.one_of(
     st.text(max_size=60),

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.wire import StatusLine
 from schemas.config import Delivery
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.client import Client, Reply, plain_answer
 from sinks.slack import answer_of as slack_answer
-from sinks.wire import StatusLine
 from tests.raw_answers import MALFORMED, ODD, answer_of, raw_receiving, saying
 from tests.sinks.test_client import LOOPBACK
 

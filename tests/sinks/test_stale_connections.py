@@ -105,7 +105,7 @@ async def test_the_new_connection_is_none_of_the_other_idle_ones() -> None:
 async def test_a_reused_connection_that_ends_late_or_after_some_bytes_is_a_failed_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sinks.wire._STALE_S", 0.1)
+    monkeypatch.setattr("runtime.wire._STALE_S", 0.1)
     for receiving in (
         raw_receiving(_dying(1, how=_close, after=0.3)),
         raw_receiving(_dying(1, how=_close, said=b"HTTP/1.1 ")),

@@ -185,7 +185,9 @@ class Response(aiohttp.ClientResponse):
         return self
 
 
-class _Connector(aiohttp.TCPConnector):
+class Connector(aiohttp.TCPConnector):
+    """Of connections on which bytes behind an answer's end are nobody's answer."""
+
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._factory = functools.partial(AnswerHandler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
@@ -195,7 +197,7 @@ def session(timeout: aiohttp.ClientTimeout, proxy: URL | None = None, **connecto
     """A session whose responses are `Response`, and whose requests raise NoAnswer where one can't be read. Redirects are for the caller
     to refuse; cookies are not kept, proxies of the environment not used. `connector`: settings of aiohttp.TCPConnector."""
     return aiohttp.ClientSession(
-        connector=_Connector(**connector),
+        connector=Connector(**connector),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=timeout,
         request_class=_Request,
