@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -48,3 +49,15 @@ class ManualClock:
     async def sleep(self, seconds: float) -> None:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
+
+
+async def sleep_until_set(event: asyncio.Event, seconds: float, clock: Clock) -> None:
+    """Sleep for so long, which may be for ever, or until the event is set."""
+    waits = [asyncio.ensure_future(event.wait())]
+    if seconds < math.inf:
+        waits.append(asyncio.ensure_future(clock.sleep(seconds)))  # type: ignore[arg-type]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

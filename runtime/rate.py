@@ -6,10 +6,10 @@ import asyncio
 import math
 from bisect import insort
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from runtime.clock import Clock, SystemClock
+from runtime.clock import Clock, SystemClock, sleep_until_set
 from runtime.pulse import Pulse
 
 _MARGIN_S = 0.05
@@ -72,36 +72,69 @@ class RateLimit:
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
         """Wait until one more request may be sent. It is on its way until the block ends, or longer when that fails."""
-        guess = await self.acquire()
-        self._unanswered.append(guess)
+        self._unanswered.append(await self.acquire())
         try:
             yield
         except BaseException:
-            # broken off here, it may still arrive there
-            self._settled(self._clock.monotonic() + _TRAVEL_S)
+            self.end(answered=False)
             raise
-        self._settled(self._clock.monotonic() + _TICK_S)
+        self.end()
 
     async def acquire(self) -> float:
         """Wait until one more request may be sent. Returns when it will have arrived, by the clock's monotonic seconds."""
         async with self._turn:  # hands itself on in the order of asking, also when who waits is cancelled
-            while (wait := self._wait()) > 0:
+            while (wait := self.wait()) > 0:
                 await self._sleep(wait)
-            now = self._clock.monotonic()
-            # what can't matter any more only costs time to look through
-            while self._sent and self._sent[0] + self._window + _TRAVEL_S <= now:
-                self._sent.popleft()
-            arrives = now + _MARGIN_S
-            self._sent.append(arrives)
-            self.spent += 1
-            return arrives
+            return self._spend()
+
+    def begin(self) -> None:
+        """A request is sent now, for callers that do their own waiting (see `wait`). `end` follows."""
+        self._unanswered.append(self._spend())
+
+    def end(self, *, answered: bool = True) -> None:
+        """A request of `begin` has been answered, or broken off: then it may still arrive there."""
+        self._settled(self._clock.monotonic() + (_TICK_S if answered else _TRAVEL_S))
+
+    @property
+    def travelling(self) -> bool:
+        """Whether the arrival of a request is still uncertain: neither answered, nor sent long enough ago."""
+        return bool(self._unanswered) and self._unanswered[-1] + _TRAVEL_S > self._clock.monotonic()
+
+    def arrivals(self) -> list[float]:
+        """Latest arrival times of the requests that still count, in order, for another process that continues with this budget.
+        Seconds from now: negative for the past. Unanswered requests may take until the end of their travel time."""
+        now = self._clock.monotonic()
+        unanswered = set(self._unanswered)
+        latest = sorted((at + (_TRAVEL_S if at in unanswered else 0.0)) - now for at in self._sent)
+        return [at for at in latest if at + self._window > 0]
+
+    def assume(self, arrivals: Iterable[float]) -> None:
+        """Continue a budget that another process has used; replaces what is known here. `arrivals`: as by `arrivals`."""
+        now = self._clock.monotonic()
+        self._sent = deque(sorted(now + at for at in arrivals), maxlen=_slots(self.rate))
+        self._changed.set()
+
+    def assume_spent(self, until: float) -> None:
+        """Continue a budget that another process may have used completely, with requests sent up to `until` (monotonic seconds)."""
+        self._sent = deque([until + _TRAVEL_S] * _slots(self.rate), maxlen=_slots(self.rate))
+        self._changed.set()
+
+    def _spend(self) -> float:
+        now = self._clock.monotonic()
+        # what can't matter any more only costs time to look through
+        while self._sent and self._sent[0] + self._window + _TRAVEL_S <= now:
+            self._sent.popleft()
+        arrives = now + _MARGIN_S
+        self._sent.append(arrives)
+        self.spent += 1
+        return arrives
 
     @property
     def _window(self) -> float:
         return max(1.0, 1.0 / self.rate)
 
-    def _wait(self) -> float:
-        """Seconds, as things stand, until one more request may be sent."""
+    def wait(self) -> float:
+        """Seconds, as things stand, until one more request may be sent; not positive: now."""
         if not self.rate or not (self._pulse is None or self._pulse.steady):
             return math.inf
         ready = self._paused_until
@@ -114,14 +147,7 @@ class RateLimit:
     async def _sleep(self, seconds: float) -> None:
         """Until then, or until an answer or another rate changes what there is to wait for."""
         self._changed.clear()
-        waits = [asyncio.ensure_future(self._changed.wait())]
-        if seconds < math.inf:
-            waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))  # type: ignore[arg-type]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await sleep_until_set(self._changed, seconds, self._clock)
 
     def _settled(self, arrived: float) -> None:
         """One of those under way arrived at this moment or before. Which one it was makes no difference to the sum."""

@@ -69,6 +69,12 @@ class Breaker:
             self._slices.clear()
             self._open(now)
 
+    def open_for(self, seconds: float, now: float) -> None:
+        """Open, or stay open, for at least so long: another worker's breaker for the same endpoint is open."""
+        self._slices.clear()
+        self._until = max(self._until, now + seconds) if self._state is State.OPEN else now + seconds
+        self._state = State.OPEN
+
     def _open(self, now: float) -> None:
         self._state, self._until = State.OPEN, now + self._limits.open_for
 

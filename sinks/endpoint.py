@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from runtime.clock import Clock
 from runtime.metrics import Histogram
 from runtime.pulse import Pulse
-from runtime.rate import RateLimit
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
@@ -23,6 +22,7 @@ from sinks.budget import Budget
 from sinks.delivery import Delivery
 from sinks.firsts import FirstAttempts
 from sinks.lane import RetryLane
+from sinks.limits import Limit
 from sinks.shard import Shard
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Endpoint:
         pulse: Pulse,
         recorded: asyncio.Event,
         memory: Budget | None = None,
-        rate: RateLimit | None = None,
+        limit: Limit | None = None,
     ) -> None:
         self.name = name
         self._task_name = f"deliveries to {name}"
@@ -80,7 +80,9 @@ class Endpoint:
         self._on_error = on_error
         self._on_busy = on_busy
         self._memory = memory or Budget(_ALONE_BYTES, [name], _ALONE_BYTES)
-        self._rate = rate
+        self._limit = limit
+        if limit is not None:
+            limit.share(self)
         self._pulse = pulse
         self._recorded = recorded
         self._firsts = FirstAttempts()
@@ -189,6 +191,18 @@ class Endpoint:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def due(self) -> bool:
+        """Whether it would send something now, if its limit allows it."""
+        return self._has_work() and self.breaker.state(self._clock.monotonic()) is not State.OPEN
+
+    def broken_s(self) -> float:
+        """Remaining seconds of an open breaker."""
+        return self.breaker.wait(self._clock.monotonic())
+
+    def break_for(self, seconds: float) -> None:
+        """Another worker has found that the endpoint fails."""
+        self.breaker.open_for(seconds, self._clock.monotonic())
+
     def _account(self, delivery: Delivery) -> None:
         if self._memory.scarce:
             delivery.event.slim()
@@ -201,6 +215,8 @@ class Endpoint:
 
     def _work_on(self) -> None:
         """One more task, where there is work for it."""
+        if self._limit is not None and self._has_work():
+            self._limit.nudge()
         if not self._has_work() or len(self._tasks) >= min(
             self.bounds.concurrency, self._calls + len(self._singles) + self._firsts.ready + len(self._retries)
         ):
@@ -234,14 +250,17 @@ class Endpoint:
             if not self.breaker.admits(self._calls, now):
                 self._wake_after(self.breaker.wait(now))
                 return
-            if self._rate is None:
+            if self._limit is None:
                 going_on = await self._next()
             else:
-                # by the answer, too: who counts at the other end counts what arrives
-                async with self._rate.request():
-                    going_on = await self._next()
+                async with self._limit.attempt(self._admits) as admitted:
+                    going_on = not admitted or await self._next()
             if not going_on:
                 return
+
+    def _admits(self) -> bool:
+        """Whether an attempt that waited for the endpoint's limit is still to be made."""
+        return self._has_work() and self._recorded.is_set() and self.breaker.admits(self._calls, self._clock.monotonic())
 
     async def _next(self) -> bool:
         """Attempt what comes next. False when there is nothing that may be sent now."""
@@ -329,8 +348,8 @@ class Endpoint:
         if answer.error_class is not ErrorClass.FAULT:
             self.seconds.observe(answer.ms / 1000)
             self.breaker.record(answer.blames_endpoint, self._clock.monotonic())
-        if self._rate is not None and answer.retry_after is not None:
-            self._rate.pause(min(answer.retry_after, self.bounds.longest_pause))
+        if self._limit is not None and answer.retry_after is not None:
+            self._limit.pause(min(answer.retry_after, self.bounds.longest_pause))
         for delivery in picked:
             self._on_answer(delivery, answer)
         unanswered = {delivery.event.subject for delivery in self._singles if delivery.is_first}

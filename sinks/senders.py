@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.clock import Clock
 from runtime.outbound import Outbound
-from runtime.rate import RateLimit
 from schemas.config import Config, Subscription
 from sinks.answer import Sender
 from sinks.breaker import Limits
@@ -14,22 +12,6 @@ from sinks.oauth2 import Authorized, Tokens
 from sinks.signing import BadSecret
 from sinks.slack import SlackSender
 from sinks.webhook import WebhookSender
-
-
-class Rates:
-    """The rate limits of endpoints. Subscriptions that post to one Slack channel share one, since Slack counts by channel."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._channels: dict[tuple[str | None, str | None], RateLimit] = {}
-
-    def of(self, subscription: Subscription) -> RateLimit | None:
-        if (slack := subscription.slack) is not None:
-            address = slack.webhook_url or slack.token
-            channel = (address.get_secret_value() if address else None, slack.channel)
-            return self._channels.setdefault(channel, RateLimit(slack.rate, self._clock))
-        rate = subscription.webhook.rate if subscription.webhook else None
-        return None if rate is None else RateLimit(rate, self._clock)
 
 
 def sender_of(subscription: Subscription, config: Config, client: HttpClient, rate: Rate | None) -> Sender:

@@ -40,6 +40,13 @@ def handover_topic(topics: Topics) -> Topic:
     return dataclasses.replace(topics.alerts, name=f"{topics.prefix}.handover")
 
 
+def leases_topic(topics: Topics) -> Topic:
+    """`changecast.leases`: which worker may call which limited endpoint; see `lease_log`. Workers read it whole at their start, so it
+    keeps little: what counts is repeated every few minutes (see `lease_member`)."""
+    configs = {"segment.bytes": str(1 << 20), "segment.ms": str(600_000)}
+    return Topic(f"{topics.prefix}.leases", 1, retention_ms=7_200_000, configs=configs)
+
+
 def event_topics(topics: Topics) -> list[Topic]:
     """What holds events for subscriptions."""
     return [*(topics.changes(provider) for provider in PROVIDERS), topics.alerts]
@@ -49,7 +56,7 @@ def every_topic(topics: Topics) -> Iterator[Topic]:
     """All that a sinks worker touches."""
     yield from event_topics(topics)
     yield from (topics.endpoints, topics.deliveries, topics.dead, lagging_topic(topics), told_topic(topics))
-    yield handover_topic(topics)
+    yield from (handover_topic(topics), leases_topic(topics))
     yield from retry_topics(topics).values()
 
 

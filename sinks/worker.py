@@ -32,11 +32,13 @@ from sinks.endpoint import Endpoint
 from sinks.feed import Feed
 from sinks.handover import HAND_OVER_S, Handover
 from sinks.journal import BATCH_BYTES, Journal
+from sinks.leases import Leases
+from sinks.limits import limits_of
 from sinks.metrics import Engine, SinksMetrics
 from sinks.ownership import Ownership
 from sinks.retry import RetryPolicy
 from sinks.returns import Returns, window_bytes
-from sinks.senders import Rates, bounds_of, sender_of
+from sinks.senders import bounds_of, sender_of
 from sinks.settle import Settler
 from sinks.shard import Shard
 from sinks.standing import Standing
@@ -132,26 +134,30 @@ class Worker:
             await self._states.load(self._config.subscriptions)
             timeout = self._config.delivery.timeout.total_seconds()
             self._handover = Handover(self._cluster, producer, self._endpoints, self._clock, timeout)
+            # released after the endpoints have closed
+            self._leases = Leases(self._cluster, self._clock)
+            stack.push_async_callback(self._leases.aclose)
             self._journal = Journal(producer, self._cluster.topics.deliveries, self._clock)
             self._make_endpoints(client)
             await self._serve(stop, stack)
 
     def _make_endpoints(self, client: Client) -> None:
         policy = RetryPolicy.of(self._config.delivery)
-        rates = Rates(self._clock)
+        limits = limits_of(self._config, self._clock, self._leases.of)
+        self._leases.serve(limits.values())
         memory = Budget(self._config.delivery.total_queue_bytes, self._names, _MEMORY_RESERVE)
         self._settler = Settler(policy, self._journal, self._states, self._handover, self._clock, self._random, self._kinds)
         for subscription in self._config.subscriptions:
-            rate = rates.of(subscription)
+            limit = limits.get(subscription.name)
             endpoint = Endpoint(
                 subscription.name,
-                sender_of(subscription, self._config, client, rate),
+                sender_of(subscription, self._config, client, limit),
                 bounds_of(subscription, self._config),
                 self._clock,
                 on_answer=self._settler.settle,
                 on_error=self._fail,
                 on_busy=lambda name, busy: self._busy.add(name) if busy else self._busy.discard(name),
-                rate=rate,
+                limit=limit,
                 pulse=self._pulse,
                 recorded=self._recorded,
                 memory=memory,
@@ -186,6 +192,7 @@ class Worker:
             self._watched(self._commits.run()),
             self._watched(self._journal.run()),
             self._watched(self._states.run()),
+            self._watched(self._leases.run()),
             self._watched(self._tidy()),
             pulse,
         ]

@@ -186,8 +186,9 @@ class PreviousSecret(Section):
 
 class Webhook(Section):
     """`secret`: `whsec_…` or `whsk_…`; several sign side by side. `previous_secrets`: those that a rotation has replaced.
-    `format`: the CloudEvent; `thin`, ids and links only; or `template`, a Jinja2 template over `event`. `content_type`: instead of
-    the format's own. `client_certificate`: for receivers that want one (mutual TLS). `oauth2`: an access token in every request."""
+    `rate`, `concurrency`: limits of the address over all workers, where the config sets them. `format`: the CloudEvent; `thin`, ids and
+    links only; or `template`, a Jinja2 template over `event`. `content_type`: instead of the format's own. `client_certificate`: for
+    receivers that want one (mutual TLS). `oauth2`: an access token in every request."""
 
     url: Url
     secret: Annotated[list[SigningSecret], Many] = Field(min_length=1)

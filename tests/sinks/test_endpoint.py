@@ -10,12 +10,12 @@ import pytest
 
 from runtime.clock import ManualClock, SystemClock
 from runtime.pulse import Pulse
-from runtime.rate import RateLimit
 from sinks.answer import Answer, Meaning
 from sinks.budget import Budget
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
+from sinks.limits import Limit, Terms
 from tests.eventually import until
 from tests.sinks.worlds import change_event
 
@@ -46,7 +46,7 @@ def endpoint_to(
     sender: Taking,
     bounds: Bounds,
     recorded: asyncio.Event | None = None,
-    rate: RateLimit | None = None,
+    limit: Limit | None = None,
     memory: Budget | None = None,
     name: str = "hook",
     pulse: Pulse | None = None,
@@ -66,7 +66,7 @@ def endpoint_to(
         pulse=pulse or Pulse(clock),
         recorded=recorded or always(),
         memory=memory,
-        rate=rate,
+        limit=limit,
     )
 
 
@@ -169,7 +169,7 @@ async def test_a_paced_endpoint_counts_from_the_answer_since_the_call_may_have_a
             return await super().send(events)
 
     sender = Slow()
-    endpoint = endpoint_to(sender, Bounds(concurrency=4), rate=RateLimit(1, clock))
+    endpoint = endpoint_to(sender, Bounds(concurrency=4), limit=Limit(Terms("key", 1, None), clock, 15))
     for number in range(2):
         endpoint.offer(delivery(number, held="changes"))
     await until(lambda: len(sender.taken) == 2, 10)
@@ -189,7 +189,7 @@ async def test_a_retry_after_stops_all_deliveries_of_a_paced_endpoint_for_ten_ho
             return Answer(Meaning.FAILED, 1.0, 429, retry_after=asked if len(times) == 1 else None)
 
     sender = Limited()
-    endpoint = endpoint_to(sender, Bounds(concurrency=1), rate=RateLimit(1000, clock))
+    endpoint = endpoint_to(sender, Bounds(concurrency=1), limit=Limit(Terms("key", 1000, None), clock, 15))
     for number in range(2):
         endpoint.offer(delivery(number, held="changes"))
     await until(lambda: len(times) == 2, 2)

@@ -50,10 +50,9 @@ class Slow:
         return self.statuses.pop(call.id, 200)
 
 
-def two(url: str) -> Config:
-    return config_of(
-        webhook("slow", f"{url}/slow", concurrency=4), webhook("fast", f"{url}/fast"), timeout=f"{TIMEOUT_S}s", queue=50
-    )
+def two(url: str, **slow: int) -> Config:
+    """Without a `concurrency` of its own, which would hold over all workers, each worker has up to 8 calls in flight."""
+    return config_of(webhook("slow", f"{url}/slow", **slow), webhook("fast", f"{url}/fast"), timeout=f"{TIMEOUT_S}s", queue=50)
 
 
 def events(first: int, count: int) -> list[object]:
@@ -95,7 +94,7 @@ async def nothing_parked(world: World) -> bool:
 async def test_a_worker_that_joins_beside_a_slow_receiver_repeats_nothing_and_holds_up_nobody(world: World) -> None:
     slow = Slow()
     async with receiving(slow.answer) as receiver:
-        config = two(receiver.url)
+        config = two(receiver.url, concurrency=4)
         async with world.working(config):
             await world.publish(*events(0, 12))  # type: ignore[arg-type]
             await until(lambda: len(slow.under_way) == 4)
@@ -125,7 +124,7 @@ async def test_a_worker_that_stops_leaves_its_partitions_at_once_and_waits_for_i
         async with world.working(config):
             async with joined(world, config, 2) as stop:
                 await world.publish(*events(0, 40))  # type: ignore[arg-type]
-                await until(lambda: len(slow.under_way) == 8)
+                await until(lambda: len(slow.under_way) == 16)
                 stop.set()
                 # the one that goes is still waiting for its calls
                 await until_async(lambda: _is(members(world), 1))
@@ -145,7 +144,7 @@ async def _is(counted: object, wanted: int) -> bool:
 async def test_what_was_in_flight_at_a_stop_is_not_sent_by_the_next_start_and_its_failure_is(world: World) -> None:
     slow = Slow()
     async with receiving(slow.answer) as receiver:
-        config = two(receiver.url)
+        config = two(receiver.url, concurrency=4)
         async with world.working(config):
             await world.publish(*events(0, 4))  # type: ignore[arg-type]
             await until(lambda: len(slow.under_way) == 4)
@@ -164,7 +163,7 @@ async def test_what_was_in_flight_at_a_stop_is_not_sent_by_the_next_start_and_it
 async def test_a_call_that_ended_with_its_worker_is_made_again(world: World) -> None:
     slow = Slow()
     async with receiving(slow.answer) as receiver:
-        config = two(receiver.url)
+        config = two(receiver.url, concurrency=4)
         stop = asyncio.Event()
         dying = asyncio.create_task(run(config, world.cluster, stop))
         await until_async(lambda: _is(members(world), 1))

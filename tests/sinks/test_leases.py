@@ -1,0 +1,143 @@
+"""Limits over several workers, in a simulated world with every trouble that leases are made for."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.lease import Eviction, LeaseRecord, Pacing, Release
+from sinks.lease_log import LeaseLog
+from sinks.limits import Terms
+from tests.sinks.lease_worlds import LeaseWorld, SimWorker, most_in_a_window, most_in_flight
+
+IDS = st.sampled_from(["a", "b", "c"])
+RECORDS = st.builds(
+    LeaseRecord,
+    worker=IDS,
+    number=st.integers(0, 30),
+    evictions=st.lists(st.builds(Eviction, worker=IDS, last=st.integers(0, 30)), max_size=2).map(tuple),
+    releases=st.lists(st.builds(Release, key=IDS, pacing=st.none() | st.builds(Pacing)), max_size=2).map(tuple),
+    claims=st.lists(IDS, max_size=3).map(tuple),
+)
+TROUBLES = st.lists(
+    st.tuples(st.floats(0, 40), st.sampled_from(["kill", "stop", "join", "freeze", "outage", "burst"]), st.floats(0.01, 12)),
+    max_size=12,
+)
+CALM_S = 40.0
+ALL_DUE = 1_000_000
+
+
+def troubled(
+    seed: int, terms: Terms, troubles: list[tuple[float, str, float]], workers: int
+) -> tuple[LeaseWorld, list[SimWorker]]:
+    """Run through the troubles, then until all of them are over; a worker at least is left."""
+    world = LeaseWorld(Random(seed))
+    names = iter(f"w{number}" for number in range(1000))
+    living = [SimWorker(world, next(names), terms, ALL_DUE) for _ in range(workers)]
+    for at, trouble, seconds in sorted(troubles):
+        world.run(at)
+        victim = world.chance.choice(living)
+        if trouble == "join":
+            living.append(SimWorker(world, next(names), terms, world.chance.choice([1, 20, ALL_DUE])))
+        elif trouble == "outage":
+            world.away_until = max(world.away_until, world.now + seconds)
+        elif trouble == "freeze":
+            victim.frozen_until = world.now + seconds
+        elif trouble == "burst":
+            victim.queue = 0 if victim.queue > 100 else ALL_DUE
+        elif len(living) > 1:
+            living.remove(victim)
+            if trouble == "stop":
+                victim.stop()
+            victim.alive = False
+    world.run(55)
+    return world, living
+
+
+@given(st.integers(0, 2**32), TROUBLES, st.integers(1, 3), st.sampled_from([1, 3]))
+@settings(max_examples=60)
+def test_a_concurrency_is_never_exceeded_and_every_worker_gets_its_turn(
+    seed: int, troubles: list[tuple[float, str, float]], workers: int, concurrency: int
+) -> None:
+    world, living = troubled(seed, Terms("k", None, concurrency), troubles, workers)
+    for worker in living:
+        worker.queue = ALL_DUE
+    before = world.now
+    world.run(before + CALM_S)
+    assert most_in_flight(world.attempts) <= concurrency
+    calm = {one.worker for one in world.attempts if one.began > before}
+    assert calm == {worker.name for worker in living}
+
+
+@given(st.integers(0, 2**32), TROUBLES, st.integers(1, 3), st.sampled_from([0.5, 1, 5, 40]))
+@settings(max_examples=60)
+def test_a_rate_is_never_exceeded_and_is_used_fully_once_all_is_calm(
+    seed: int, troubles: list[tuple[float, str, float]], workers: int, rate: float
+) -> None:
+    world, living = troubled(seed, Terms("k", rate, None), troubles, workers)
+    for worker in living:
+        worker.queue = ALL_DUE
+    before = world.now + 15
+    world.run(before + CALM_S)
+    most = 1 if rate < 1 else int(rate)
+    assert most_in_a_window([one.arrived for one in world.attempts], max(1.0, 1 / rate)) <= most
+    calm = [one for one in world.attempts if before < one.began]
+    assert len(calm) >= CALM_S * rate * 0.7
+    assert {one.worker for one in calm} == {worker.name for worker in living}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_with_all_that_waits_at_one_worker_it_gets_the_whole_rate(workers: int) -> None:
+    world = LeaseWorld(Random(1), slowest_s=0.02)
+    world.answer_s = lambda: 0.005  # type: ignore[method-assign]
+    _, *others = (SimWorker(world, f"w{number}", Terms("k", 5, None), ALL_DUE) for number in range(workers))
+    world.run(10)
+    for other in others:
+        other.queue = 0
+    world.run(20)
+    assert len([one for one in world.attempts if 10 < one.began <= 15]) >= 0.9 * 5 * 5
+    assert most_in_a_window([one.arrived for one in world.attempts], 1.0) == 5
+
+
+def test_an_idle_limit_costs_no_records() -> None:
+    world = LeaseWorld(Random(1))
+    worker = SimWorker(world, "w", Terms("k", 5, None), 3)
+    world.run(20)
+    length = len(world.log)
+    world.run(200)
+    assert (len(world.log), len(world.attempts), worker.member.active) == (length, 3, False)
+
+
+def test_the_order_of_the_records_decides() -> None:
+    log, used = LeaseLog(), Pacing(paused=5)
+    assert log.apply(10, LeaseRecord(worker="A", number=0, claims=("k",))) == []
+    assert log.apply(11, LeaseRecord(worker="B", number=0, claims=("k",))) == []
+    log.apply(12, LeaseRecord(worker="A", number=1))
+    assert log.line("k") == ["A", "B"]
+    released = LeaseRecord(worker="A", number=2, releases=(Release(key="k", pacing=used),), claims=("k",))
+    assert log.apply(13, released) == [("k", "A", used)]
+    assert log.line("k") == ["B", "A"]
+    assert log.apply(14, released) == []  # a duplicate
+    log.apply(15, LeaseRecord(worker="B", number=1))
+    assert log.apply(16, LeaseRecord(worker="A", number=3, evictions=(Eviction(worker="B", last=11),))) == []
+    assert log.apply(17, LeaseRecord(worker="A", number=4, evictions=(Eviction(worker="B", last=15),))) == [("k", "B", None)]
+    assert log.line("k") == ["A"]
+
+
+@given(st.lists(RECORDS, max_size=40))
+def test_any_records_leave_lines_in_which_everybody_can_be_evicted(records: list[LeaseRecord]) -> None:
+    log = LeaseLog()
+    for offset, record in enumerate(records):
+        log.apply(offset, LeaseRecord.model_validate_json(record.to_json()))
+    for key in "abc":
+        line = log.line(key)
+        assert len(set(line)) == len(line)
+        assert all(worker in log.last and key in log.keys(worker) for worker in line)
+    for number, worker in enumerate(sorted(log.last)):
+        log.apply(
+            100 + number, LeaseRecord(worker="z", number=number, evictions=(Eviction(worker=worker, last=log.last[worker]),))
+        )
+    assert [log.line(key) for key in "abc"] == [[], [], []]
