@@ -205,7 +205,7 @@ def test_in_a_terminal_a_reload_is_shown_and_the_end_of_the_terminal_ends_up_in_
         )
         config.write_text(f"{kafka}providers: []\n")
         up.process.send_signal(signal.SIGHUP)
-        eventually(lambda: up.shows(r"not reloaded.*changecast\.yaml:2:1: providers: "), 20)
+        eventually(lambda: up.shows(r"not reloaded.*changecast\.yaml:2:1: providers: "))
 
         children = psutil.Process(up.process.pid).children(recursive=True)
         up.hang_up()

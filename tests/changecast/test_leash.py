@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Script:
 
 
 def pid_in(path: Path) -> int:
-    eventually(path.exists, within=10, what=f"{path} written")
+    eventually(path.exists, what=f"{path} written")
     return int(path.read_text())
 
 
@@ -76,7 +77,7 @@ def test_kill_9_of_the_parent_ends_the_child(tmp_path: Path, started: list[subpr
     parent_source = f"""
         import subprocess, time
         from changecast.leash import leashed
-        process = subprocess.Popen(leashed({child.command!r}), stdin=subprocess.PIPE, start_new_session=True)
+        process = subprocess.Popen(leashed({child.command!r}, grace=1_000), stdin=subprocess.PIPE, start_new_session=True)
         time.sleep(60)
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(parent_source)])
@@ -86,7 +87,7 @@ def test_kill_9_of_the_parent_ends_the_child(tmp_path: Path, started: list[subpr
 
     parent.kill()
 
-    assert eventually(lambda: not runs(pid), within=15) < 5
+    eventually(lambda: not runs(pid))  # by SIGTERM: the grace time is not over yet
 
 
 def test_a_child_that_ignores_sigterm_is_killed_after_the_grace_time(
@@ -98,10 +99,12 @@ def test_a_child_that_ignores_sigterm_is_killed_after_the_grace_time(
     pid = child.pid
     assert leash.stdin is not None
 
+    began = time.monotonic()
     leash.stdin.close()
 
-    assert eventually(lambda: not runs(pid), within=5) >= 0.4
-    assert leash.wait(5) == 128 + signal.SIGKILL
+    eventually(lambda: not runs(pid))
+    assert time.monotonic() - began >= 0.5
+    assert leash.wait(60) == 128 + signal.SIGKILL
 
 
 def test_what_the_child_leaves_behind_ends_too(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
@@ -113,7 +116,7 @@ def test_what_the_child_leaves_behind_ends_too(tmp_path: Path, started: list[sub
 
     leash.stdin.close()
 
-    eventually(lambda: not runs(grandchild), within=5)
+    eventually(lambda: not runs(grandchild))
 
 
 def test_sigterm_is_handed_on_and_the_childs_exit_code_comes_back(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
@@ -124,7 +127,7 @@ def test_sigterm_is_handed_on_and_the_childs_exit_code_comes_back(tmp_path: Path
 
     leash.terminate()
 
-    assert leash.wait(10) == 7
+    assert leash.wait(60) == 7
     assert child.pid_file.with_suffix(".goodbye").exists()
 
 
@@ -137,7 +140,7 @@ def test_kill_9_of_the_leash_itself_ends_the_child(tmp_path: Path, started: list
 
     leash.kill()
 
-    eventually(lambda: not runs(pid), within=5)
+    eventually(lambda: not runs(pid))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_kill_9_of_the_leash_itself_ends_the_child(tmp_path: Path, started: list
 )
 def test_the_exit_code_is_the_childs(command: list[str], code: int) -> None:
     with subprocess.Popen(leashed(command), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as leash:
-        assert leash.wait(10) == code
+        assert leash.wait(60) == code
 
 
 def test_a_wrong_call_shows_the_usage() -> None:
@@ -182,12 +185,12 @@ def test_a_python_worker_ends_when_its_parents_pipe_closes(tmp_path: Path, kind:
         stdin=subprocess.PIPE,
         env={**os.environ, LEASH_VARIABLE: "1"},
     )
-    eventually(ready.exists, within=10)
+    eventually(ready.exists)
     assert worker.stdin is not None
 
     worker.stdin.close()
 
-    assert worker.wait(10) == code
+    assert worker.wait(60) == code
     assert ready.with_suffix(".goodbye").exists() == (kind == "polite")
 
 

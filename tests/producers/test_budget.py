@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from contextlib import AsyncExitStack
 
 import pytest
 
-from changecast.sandbox import Limits, Sandbox
 from runtime.kafka import Cluster
 from tests.eventually import until
+from tests.producers.sandbox_process import sandbox_process
 from tests.producers.worlds import changecast, config_for, write_config
 from tests.streams.test_rebalance import members
 
 RATES = {"tmdb": 20, "pbs": 12, "tvdb": 12}
-BUSY_FOR_S = 12.0
-
-
-async def keep_changing(sandbox):
-    for provider in itertools.cycle(RATES):
-        sandbox.catalogue.edit(provider)
-        await asyncio.sleep(0.02)
+BUSY = 90
+"""Requests of TMDB by which every worker has spent its share for some seconds."""
 
 
 @pytest.mark.timeout(240)
@@ -29,10 +22,9 @@ async def keep_changing(sandbox):
 async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, topic_prefix, tmp_path, before, joining):
     """Also while workers join, and partitions and their shares move to them."""
     cluster = Cluster.at(bootstrap_servers, topic_prefix)
-    async with Sandbox(limits=Limits(tmdb_per_second=10_000)) as sandbox, AsyncExitStack() as stack:
-        for _ in range(400):
-            for provider in RATES:
-                sandbox.catalogue.edit(provider)
+    async with sandbox_process(tmp_path, tmdb_per_second=10_000) as sandbox, AsyncExitStack() as stack:
+        for provider in RATES:
+            await sandbox.edit(provider=provider, count=400)
         config = config_for(sandbox.url, cluster, settle="100ms")
         sections = config.providers.configured()
         rated = {name: section.model_copy(update={"rate": RATES[name]}) for name, section in sections.items()}
@@ -48,11 +40,12 @@ async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, to
         await stack.enter_async_context(changecast("worker", "producers", "-c", str(path)))
 
         async def enriching():
-            return sandbox.requests.count("tmdb", "/images") > 5 and sandbox.requests.count("tvdb", "/series/{id}") > 5
+            requests = await sandbox.requests()
+            return requests.count("tmdb", "/images") > 5 and requests.count("tvdb", "/series/{id}") > 5
 
         await until(enriching, 90, "enrichment under way")
-        sandbox.requests.reset()
-        changing = asyncio.create_task(keep_changing(sandbox))
+        await sandbox.reset_requests()
+        await sandbox.edit_steadily(per_minute=3_000)
         for number in range(joining):
             await start_streams(before + number)
 
@@ -60,11 +53,12 @@ async def test_no_second_has_more_requests_than_the_budget(bootstrap_servers, to
             return await members(cluster, topic_prefix) == before + joining
 
         await until(all_share, 90, "all workers have joined")
-        await asyncio.sleep(BUSY_FOR_S)
-        changing.cancel()
-        spent = {name: sandbox.requests.peak(name) for name in RATES}
-        in_all = {name: sandbox.requests.count(name) for name in RATES}
-        print(spent, in_all)
+        shared = (await sandbox.requests()).count("tmdb")
+
+        async def busy():
+            return (await sandbox.requests()).count("tmdb") - shared > BUSY
+
+        await until(busy, 90, "the budget is used, or this would show nothing")
+        requests = await sandbox.requests()
+        spent = {name: requests.peak(name) for name in RATES}
         assert all(spent[name] <= RATES[name] for name in RATES), spent
-        # the budget is used, or this would show nothing
-        assert in_all["tmdb"] > 0.3 * RATES["tmdb"] * BUSY_FOR_S, in_all

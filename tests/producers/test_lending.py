@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from changecast.cli import cli
 from changecast.provider.borrowing import borrowing
-from changecast.sandbox import Limits, Sandbox
 from producers.lending import KEPT_S, MOST_LENT, Lending, LoanBook
 from runtime.clock import ManualClock
 from runtime.kafka import Cluster
@@ -22,6 +21,7 @@ from runtime.rate import RateLimit
 from runtime.topics import ensure_topics
 from schemas.loan import Loan
 from tests.eventually import until
+from tests.producers.sandbox_process import sandbox_process
 from tests.producers.worlds import config_for, cursors, now, read_past, working, write_config
 
 RATE, POLLING = 40, 12
@@ -131,24 +131,27 @@ async def test_where_nobody_polls_a_command_begins_at_once_and_leaves_nothing_be
 
 @pytest.mark.timeout(180)
 async def test_a_backfill_beside_polling_exceeds_the_budget_in_no_second(cluster, tmp_path):
-    async with Sandbox(limits=Limits(tmdb_per_second=10_000)) as sandbox:
-        for _ in range(200):
-            sandbox.catalogue.edit("tmdb")
-        for _ in range(40):
-            sandbox.catalogue.edit("tmdb", time=now().timestamp() - 60 * 3600)
+    async with sandbox_process(tmp_path, tmdb_per_second=10_000) as sandbox:
+        await sandbox.edit(provider="tmdb", count=200)
+        await sandbox.edit(provider="tmdb", count=40, time=now().timestamp() - 60 * 3600)
         config = config_for(sandbox.url, cluster, providers=("tmdb",), rate=RATE)
         path = write_config(tmp_path / "changecast.yaml", config)
         command = ["provider", "backfill", "tmdb", "--since", "72h", "-c", str(path)]
         async with working(config, cluster):
             began = now()
             await until(lambda: read_past(cluster, began, FEEDS), 60, "the first sweep")
-            sandbox.requests.reset()
+            await sandbox.reset_requests()
             result = await asyncio.to_thread(CliRunner().invoke, cli, command)
-            during, peak = sandbox.requests.count("tmdb"), sandbox.requests.peak("tmdb")
+            requests = await sandbox.requests()
+            during, peak = requests.count("tmdb"), requests.peak("tmdb")
             # the requests come back to polling, which sweeps on as fast as before
-            sandbox.requests.reset()
-            await until(lambda: asyncio.sleep(0, sandbox.requests.peak("tmdb") > POLLING - 4), 40, "polling has its share again")
-            peak_after = sandbox.requests.peak("tmdb")
+            await sandbox.reset_requests()
+
+            async def share_is_back():
+                return (await sandbox.requests()).peak("tmdb") > POLLING - 4
+
+            await until(share_is_back, 40, "polling has its share again")
+            peak_after = (await sandbox.requests()).peak("tmdb")
     assert result.exit_code == 0, result.output
     assert "4 requests/s" in result.output
     assert peak <= POLLING

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from changecast.sandbox import Limits, Sandbox
 from runtime.kafka import Cluster
 from tests.eventually import until
+from tests.producers.sandbox_process import sandbox_process
 from tests.producers.test_takeover import POLLS, STANDS_BY
 from tests.producers.worlds import Process, changecast, config_for, write_config
 
@@ -28,18 +28,17 @@ def polls(worker: Process) -> bool:
 @pytest.mark.timeout(180)
 async def test_polling_keeps_to_its_share_while_it_moves_to_another_worker_and_back(bootstrap_servers, topic_prefix, tmp_path):
     cluster = Cluster.at(bootstrap_servers, topic_prefix)
-    async with Sandbox(limits=Limits(tmdb_per_second=10_000)) as sandbox, AsyncExitStack() as stack:
-        for _ in range(400):
-            sandbox.catalogue.edit("tmdb")
+    async with sandbox_process(tmp_path, tmdb_per_second=10_000) as sandbox, AsyncExitStack() as stack:
+        await sandbox.edit(provider="tmdb", count=400)
         config = config_for(sandbox.url, cluster, providers=("tmdb",), rate=RATE)
         path = str(write_config(tmp_path / "changecast.yaml", config))
 
         async def busy() -> None:
             """The budget is used for some seconds, or this would show nothing."""
-            before = sandbox.requests.count("tmdb")
+            before = (await sandbox.requests()).count("tmdb")
 
             async def spent() -> bool:
-                return sandbox.requests.count("tmdb") - before > BUSY_S * POLLING
+                return (await sandbox.requests()).count("tmdb") - before > BUSY_S * POLLING
 
             await until(spent, 30, "polling under way")
 
@@ -67,4 +66,4 @@ async def test_polling_keeps_to_its_share_while_it_moves_to_another_worker_and_b
 
         await until(taken_over, 30, "the other polls")
         await busy()
-        assert sandbox.requests.peak("tmdb") <= POLLING
+        assert (await sandbox.requests()).peak("tmdb") <= POLLING

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import re
 import signal
-from contextlib import suppress
 
-import aiohttp
 import orjson
 import pytest
 from click.testing import CliRunner
 
 from changecast.cli import cli
 from runtime.kafka import Cluster
+from tests.eventually import until
+from tests.producers.sandbox_process import sandbox_process
 from tests.producers.worlds import (
     PROVIDERS,
     changecast,
@@ -24,14 +22,12 @@ from tests.producers.worlds import (
     now,
     raw_events,
     read_past,
-    until,
     whole_history,
     write_config,
 )
 
 POLLS, STANDS_BY = "this worker polls", "this one stands by"
 FEEDS = 4
-TAKEN_OVER_WITHIN_S = 30.0
 OLD_S = 8 * 3600
 """Before the start, and outside of what PBS and TheTVDB are read again."""
 
@@ -63,50 +59,33 @@ async def test_a_killed_workers_feeds_are_taken_over_and_nothing_is_lost_or_told
     bootstrap_servers, topic_prefix, tmp_path
 ):
     cluster = Cluster.at(bootstrap_servers, topic_prefix)
-    sandbox = changecast("sandbox", "--port", "0", "--data-dir", str(tmp_path / "sandbox"), "--edits-per-minute", "0")
-    async with sandbox as world, aiohttp.ClientSession() as session:
-        await until(world.said("sandbox: http"), 20)
-        url = re.search(r"http://\S+", world.lines[0])[0]
-        config = config_for(url, cluster)
+    async with sandbox_process(tmp_path) as sandbox:
+        config = config_for(sandbox.url, cluster)
         path = str(write_config(tmp_path / "changecast.yaml", config))
-
-        async def edit(**what):
-            async with session.post(f"{url}/control/edit", json=what) as answer:
-                assert answer.status == 200, await answer.text()
-
-        async def keep_editing():
-            for provider in itertools.cycle(PROVIDERS):
-                await edit(provider=provider)
-                await asyncio.sleep(0.2)
-
         for provider in ("pbs", "tvdb"):
-            await edit(provider=provider, count=20, time=now().timestamp() - OLD_S)
+            await sandbox.edit(provider=provider, count=20, time=now().timestamp() - OLD_S)
         async with changecast("worker", "producers", "-c", path) as first:
             await until(first.said(POLLS), 40)
             async with changecast("worker", "producers", "-c", path) as second:
                 await until(second.said(STANDS_BY), 40)
-                editing = asyncio.create_task(keep_editing())
+                await sandbox.edit_steadily(per_minute=300)
 
                 async def all_told():
                     return all([await raw_events(cluster, provider) for provider in PROVIDERS])
 
                 await until(all_told, 40, "events of every provider")
-                await asyncio.sleep(3)
+                once_more = now()
+                await until(lambda: read_past(cluster, once_more, FEEDS), 40, "all feeds read once more")
                 assert not any(POLLS in line for line in second.lines)
                 leader = await listed(path, workers=2)
 
                 first.process.send_signal(signal.SIGKILL)
                 killed = now()
                 read_to = await cursors(cluster)
-                took = await until(
-                    lambda: read_past(cluster, killed, FEEDS), TAKEN_OVER_WITHIN_S, "all feeds read by the second worker"
-                )
-                print(f"taken over and read again after {took:.1f} s")
+                await until(lambda: read_past(cluster, killed, FEEDS), what="all feeds read by the second worker")
                 assert await listed(path, workers=1) != leader
 
-                editing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await editing
+                await sandbox.edit_steadily(per_minute=0)
                 ended = now()
                 await until(lambda: read_past(cluster, ended, FEEDS), 40, "the last edits read")
 

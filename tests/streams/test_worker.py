@@ -48,7 +48,7 @@ def test_a_worker_leaves_before_its_supervisor_kills_it():
 def test_a_worker_whose_stop_hangs_leaves_all_the_same(bootstrap_servers, topic_prefix, tmp_path, what):
     with hanging_worker(bootstrap_servers, topic_prefix, tmp_path, what) as process:
         store = tmp_path / "data" / "streams" / "state" / f"{PROVIDER}-seen"
-        eventually(lambda: store.exists(), within=60, what="a lane has opened its store")
+        eventually(lambda: store.exists(), what="a lane has opened its store")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=SUPERVISOR_WAITS_S) == 0
 
@@ -56,7 +56,7 @@ def test_a_worker_whose_stop_hangs_leaves_all_the_same(bootstrap_servers, topic_
 async def test_a_worker_that_stands_before_an_unread_event_ends_itself(bootstrap_servers, topic_prefix, tmp_path):
     with hanging_worker(bootstrap_servers, topic_prefix, tmp_path, "lane") as process:
         store = tmp_path / "data" / "streams" / "state" / f"{PROVIDER}-seen"
-        eventually(lambda: store.exists(), within=60, what="a lane has opened its store")
+        eventually(lambda: store.exists(), what="a lane has opened its store")
         cluster = Cluster.at(bootstrap_servers, topic_prefix)
         async with cluster.producer() as producer:
             await producer.send_and_wait(cluster.topics.raw(PROVIDER).name, observed("1", 1).to_json(), partition=0)
@@ -67,7 +67,7 @@ async def test_a_worker_that_stands_before_an_unread_event_ends_itself(bootstrap
 def test_a_worker_that_stood_still_for_most_of_its_session_ends_itself(bootstrap_servers, topic_prefix, tmp_path):
     with hanging_worker(bootstrap_servers, topic_prefix, tmp_path, "faust") as process:
         store = tmp_path / "data" / "streams" / "state" / f"{PROVIDER}-seen"
-        eventually(lambda: store.exists(), within=60, what="a lane has opened its store")
+        eventually(lambda: store.exists(), what="a lane has opened its store")
         process.send_signal(signal.SIGSTOP)
         time.sleep(STILL_S + 0.5)
         process.send_signal(signal.SIGCONT)

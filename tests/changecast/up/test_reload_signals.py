@@ -50,12 +50,12 @@ class Program:
             # whoever runs the tests may mind no hang-up, and what it starts would mind none either
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.execvp("sh", ["sh", "-c", script.format(command=self.command)])
-        eventually(lambda: "ready" in self.said, 20)
+        eventually(lambda: "ready" in self.said)
 
     def run_without_terminal(self) -> None:
         self._process = subprocess.Popen(self.command.split(), start_new_session=True)
         self.pid = self._process.pid
-        eventually(lambda: "ready" in self.said, 20)
+        eventually(lambda: "ready" in self.said)
 
     def hang_up(self) -> None:
         assert self.terminal is not None
@@ -91,7 +91,7 @@ def test_a_signal_while_the_terminal_is_there_is_a_reload(program: Program, numb
 
     for count in (1, 2):
         os.kill(program.pid, number)
-        eventually(lambda count=count: program.said.count("reload") == count, 5)  # type: ignore[misc]
+        eventually(lambda count=count: program.said.count("reload") == count)  # type: ignore[misc]
 
     assert "hung up" not in program.said
 
@@ -102,7 +102,7 @@ def test_a_signal_to_what_never_had_a_terminal_is_a_reload(program: Program, num
 
     os.kill(program.pid, number)
 
-    eventually(lambda: program.said == ["ready", "reload"], 5)
+    eventually(lambda: program.said == ["ready", "reload"])
 
 
 def test_the_end_of_the_terminal_is_no_reload(program: Program) -> None:
@@ -110,7 +110,7 @@ def test_the_end_of_the_terminal_is_no_reload(program: Program) -> None:
 
     program.hang_up()
 
-    eventually(lambda: program.said == ["ready", "hung up"], 5)
+    eventually(lambda: program.said == ["ready", "hung up"])
 
 
 def test_a_shell_that_passes_the_end_of_its_terminal_on_is_no_reload_either(program: Program) -> None:
@@ -118,14 +118,14 @@ def test_a_shell_that_passes_the_end_of_its_terminal_on_is_no_reload_either(prog
 
     program.hang_up()
 
-    eventually(lambda: program.said == ["ready", "hung up"], 5)
+    eventually(lambda: program.said == ["ready", "hung up"])
 
 
 def test_nohup_is_minded_and_a_reload_works_after_the_end_of_the_terminal_too(program: Program) -> None:
     program.run_in_terminal("exec nohup {command} > /dev/null 2>&1 < /dev/null")
 
     program.hang_up()
-    eventually(lambda: program.said == ["ready", "reload"], 5)  # the file is read in vain, and nothing ends
+    eventually(lambda: program.said == ["ready", "reload"])  # the file is read in vain, and nothing ends
     os.kill(program.pid, signal.SIGHUP)
 
-    eventually(lambda: program.said == ["ready", "reload", "reload"], 5)
+    eventually(lambda: program.said == ["ready", "reload", "reload"])

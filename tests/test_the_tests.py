@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ async def test_a_failed_wait_shows_its_condition_the_last_value_and_what_was_com
         await until(lambda: offsets["raw"] == FIVE, 0.1, "five events committed")
     shown = str(failure.value)
     assert shown.startswith("not within 0.1 s: five events committed")
-    assert "condition   offsets['raw'] == FIVE (tests/test_eventually.py:" in shown
+    assert "condition   offsets['raw'] == FIVE (tests/test_the_tests.py:" in shown
     assert "last value  False" in shown
     assert "with        offsets['raw'] = 4" in shown and "with        FIVE = 5" in shown
 
@@ -77,7 +79,7 @@ def failing(tmp_path):
     """A test of its own with this conftest, run as a whole pytest."""
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
 
-    def run(source: str, *arguments: str) -> str:
+    def run(source: str, *arguments: str, before: Callable[[], object] | None = None) -> str:
         (tmp_path / "test_failing.py").write_text(source)
         command = [
             sys.executable,
@@ -90,7 +92,7 @@ def failing(tmp_path):
             *arguments,
             str(tmp_path),
         ]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=before).stdout
 
     return run
 
@@ -128,3 +130,17 @@ def test_fails():
 def test_a_failure_does_not_end_the_process_when_garbage_is_collected_while_it_is_reported(failing):
     shown = failing(CRASHING)
     assert "assert [1] == [2]" in shown and "INTERNALERROR" not in shown
+
+
+INTERRUPTING = """
+import signal, subprocess, sys
+
+def test_a_process_is_interrupted():
+    code = "import signal; raise SystemExit(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 1
+"""
+
+
+def test_a_run_in_the_background_of_a_shell_starts_processes_that_can_be_interrupted(failing):
+    assert "1 passed" in failing(INTERRUPTING, before=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    assert "1 passed" in failing(INTERRUPTING, "-n", "1", before=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
