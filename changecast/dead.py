@@ -10,12 +10,15 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from changecast.deliveries.parcels import send
 from changecast.deliveries.span import Span, read_span
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas import dead
 from sinks.event import UnreadableEvent, read_event
+from sinks.parcel import Parcel
 from sinks.signing import webhook_id
+from sinks.verdict import REMOVED
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Dead:
             return None
 
     @property
+    def is_removed(self) -> bool:
+        """A delivery whose subscription was removed, and may be back by now."""
+        return self.reason == REMOVED and self.delivery is not None and dead.ORIGIN_OFFSET in self.headers
+
+    @property
     def origin(self) -> str:
         """`changecast.raw.tmdb/2 at 170`, or a feed as `tmdb:movie`."""
         topic = self.headers.get(dead.ORIGIN_TOPIC, "")
@@ -89,6 +97,8 @@ class Dead:
     def why_not_replayable(self, cluster: Cluster) -> str | None:
         """Why this can't be put back, with the way that there is instead; None where it can."""
         topic = self.headers.get(dead.ORIGIN_TOPIC, "")
+        if self.is_removed:
+            return None
         if self.subscription is not None:
             named = f" {self.delivery[1]}" if self.delivery is not None else ""
             return f"it is a delivery to {self.subscription}: `changecast deliveries retry{named}` sends it again"
@@ -105,11 +115,27 @@ async def read_dead(cluster: Cluster, since: datetime | None = None) -> AsyncIte
 
 
 async def replay(cluster: Cluster, records: Sequence[Dead]) -> None:
-    """Put the records back into the topics they came from, byte for byte, all or none. They must be replayable."""
+    """Put the records back into the topics they came from, byte for byte, all or none. They must be replayable. Deliveries of
+    subscriptions that were removed go to the sinks instead, which send them as `changecast deliveries retry` has them sent."""
+    if removed := [record for record in records if record.is_removed]:
+        await send(cluster, _again(removed), lambda _: None)
+    records = [record for record in records if not record.is_removed]
+    if not records:
+        return
     producer = cluster.transactional_producer(f"{cluster.topics.prefix}-dead-replay")
     async with producer, producer.transaction():
         sent = [await producer.send(record.headers[dead.ORIGIN_TOPIC], record.value, key=record.key) for record in records]
         await asyncio.gather(*sent)
+
+
+async def _again(records: Sequence[Dead]) -> AsyncIterator[Parcel]:
+    now = datetime.now(UTC).timestamp()
+    for record in records:
+        headers = record.headers
+        yield Parcel(
+            *(headers[dead.SUBSCRIPTION], record.value or b"", 0, now, headers[dead.ORIGIN_TOPIC]),
+            *(int(headers[dead.ORIGIN_PARTITION]), int(headers[dead.ORIGIN_OFFSET])),
+        )
 
 
 def _dead(record: ConsumerRecord) -> Dead:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.asking import asked
+from changecast.deliveries.sending import sendable
 from changecast.options import Listing, Moment, echo_json, output, places, subscription_of, utc, where_of
 
 if TYPE_CHECKING:
@@ -108,23 +109,28 @@ def show(config: Path | None, data_dir: Path | None, record: str) -> None:
 @click.option("--reason", help="All with this reason.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be put back.")
 def replay(config: Path | None, data_dir: Path | None, records: tuple[str, ...], reason: str | None, dry_run: bool) -> None:
-    """Put RECORDS back into the topics they came from, byte for byte: after a mistake has been mended."""
+    """Put RECORDS back into the topics they came from, byte for byte: after a mistake has been mended.
+
+    Deliveries that are dead since their subscription was removed are sent again, if it is back in the config.
+    """
     from changecast.dead import replay as put_back
     from changecast.deliveries.tables import printable
 
     if bool(records) == (reason is not None):
         raise click.UsageError("name either records, as 2/17, or a --reason")
-    cluster = where_of(config, data_dir).cluster
+    where = where_of(config, data_dir)
+    cluster = where.cluster
     chosen = _named(cluster, records) if records else _read(cluster, reason)
+    good = sendable(where, {dead.subscription or "" for dead in chosen if dead.is_removed}, strict=bool(records))
+    chosen = [dead for dead in chosen if not dead.is_removed or dead.subscription in good]
     for dead in chosen:
         if (obstacle := dead.why_not_replayable(cluster)) is not None:
             raise click.ClickException(f"{dead.place} can't be put back: {obstacle}")
     if not dry_run and chosen:
         asked(cluster, put_back(cluster, chosen))
     for dead in chosen:
-        click.echo(
-            f"{dead.place}  {printable(dead.subject)}  {'would go' if dry_run else 'went'} back to {dead.origin.split('/')[0]}"
-        )
+        target = f"again to {dead.subscription}" if dead.is_removed else f"back to {dead.origin.split('/')[0]}"
+        click.echo(f"{dead.place}  {printable(dead.subject)}  {'would go' if dry_run else 'went'} {target}")
     click.echo(f"{len(chosen)} {'to put' if dry_run else 'put'} back.")
 
 

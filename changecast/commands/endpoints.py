@@ -34,7 +34,8 @@ _MOMENT = timedelta(seconds=60)
     Examples:
       changecast endpoints
       changecast endpoints disable newsroom --reason "moves on Friday"
-      changecast endpoints enable newsroom""",
+      changecast endpoints enable newsroom
+      changecast endpoints forget newsroom""",
 )
 def command() -> None:
     """A subscription's endpoint is its webhook or its Slack channel. One that answers 410, or only fails for days, is
@@ -70,7 +71,12 @@ def list_(config: Path | None, data_dir: Path | None, as_json: bool) -> None:
         click.echo("The config has no subscriptions: add one under `subscriptions:`.")
         return
     console = output()
-    console.print(endpoints_table(found, datetime.now(UTC), where.config.delivery.disable_after, console.width))
+    console.print(
+        endpoints_table(
+            *(found, datetime.now(UTC), where.config.delivery.disable_after, where.config.delivery.removed_subscription_grace),
+            console.width,
+        )
+    )
 
 
 def _waiting(where: Operating) -> Mapping[str, int] | None:
@@ -149,6 +155,35 @@ def enable(config: Path | None, data_dir: Path | None, subscription: str, retry_
     if died:
         _offer(where, subscription, state.disabled_at, died, retry_dead)
     warn_when_nobody_delivers(where.cluster)
+
+
+@command.command(
+    "forget",
+    short_help="Drop at once what is kept of one that was removed.",
+    epilog="""\b
+    Example:
+      changecast endpoints forget newsroom""",
+)
+@places
+@click.argument("subscription")
+def forget(config: Path | None, data_dir: Path | None, subscription: str) -> None:
+    """Drop the retries and the place of SUBSCRIPTION, which is in no config any more, and its row in the list.
+
+    Without this they are kept for delivery.removed_subscription_grace, in case it comes back.
+    """
+    from changecast.deliveries.endpoints import forget as drop
+    from changecast.deliveries.endpoints import sinks_run
+
+    where = where_of(config, data_dir)
+    state = _state(where, subscription)
+    if subscription in (one.name for one in where.config.subscriptions):
+        raise click.ClickException(f"{subscription} is in the config: take it out, and reload the sinks workers first")
+    if state.removed_at is None and asked(where.cluster, sinks_run(where.cluster)):
+        raise click.ClickException(
+            f"a sinks worker has {subscription} in its config still, or has just lost it: reload all of them, and try again"
+        )
+    asked(where.cluster, drop(where.cluster, subscription))
+    click.echo(f"{subscription} is forgotten: the sinks workers drop its retries and its place.")
 
 
 def _offer(where: Operating, subscription: str, since: datetime, died: list[DeadDelivery], retry_dead: bool | None) -> None:

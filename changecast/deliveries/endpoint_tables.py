@@ -31,10 +31,12 @@ _SPARED = ("since (UTC)", "kind", "median", "given up")
 """Left out first where the terminal is narrow. What was given up is in `changecast dead list` too."""
 
 
-def endpoints_table(views: Sequence[EndpointView], now: datetime, disable_after: timedelta, width: int) -> RenderableType:
+def endpoints_table(
+    views: Sequence[EndpointView], now: datetime, disable_after: timedelta, grace: timedelta, width: int
+) -> RenderableType:
     """One line an endpoint, with the last hour's counts. What is wrong stands in words below."""
     table = fitted(_COLUMNS, [_row(view) for view in views], width, _SPARED)
-    trouble = [Text(line) for view in views for line in _trouble(view, now, disable_after)]
+    trouble = [Text(line) for view in views for line in _trouble(view, now, disable_after, grace)]
     words = "sent, failed, given up: attempts of the last hour. waiting: deliveries that wait now for their next attempt."
     lines = [Text(), Text(words, style="dim")]
     return Group(table, *lines, *([Text(), *trouble] if trouble else []))
@@ -55,8 +57,10 @@ def _row(view: EndpointView) -> list[Cell]:
     ]
 
 
-def _trouble(view: EndpointView, now: datetime, disable_after: timedelta) -> Iterator[str]:
+def _trouble(view: EndpointView, now: datetime, disable_after: timedelta, grace: timedelta) -> Iterator[str]:
     state = view.state
+    if state is not None and state.removed_at is not None:
+        yield _removed(view.name, state.removed_at, now, grace)
     if state is None or view.kind is None:
         return
     if state.disabled_at is not None:
@@ -69,6 +73,17 @@ def _trouble(view: EndpointView, now: datetime, disable_after: timedelta) -> Ite
         yield f"{view.name} has failed for {length_words(now - state.failing_since)}{error}. It is disabled in {length_words(left)}."
     elif view.counts.failing:
         yield f"{view.name}: the last attempt failed: {printable(view.counts.last_error or 'no reason given')}"
+
+
+def _removed(name: str, removed_at: datetime, now: datetime, grace: timedelta) -> str:
+    since = f"{name} is in no sinks worker's config since {removed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if now - removed_at >= grace:
+        return f"{since}; nothing of it is kept. `changecast endpoints forget {name}` takes it off this list."
+    left = length_words(removed_at + grace - now)
+    return (
+        f"{since}. Its retries and its place are kept for {left} more, in case it comes back; "
+        f"`changecast endpoints forget {name}` drops them."
+    )
 
 
 def _number(count: int, style: str = "") -> Text:

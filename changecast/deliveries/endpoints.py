@@ -32,9 +32,9 @@ class EndpointView:
     waiting: int | None = None
 
     def word(self) -> str:
-        """`ok`, `failing`, `disabled`, `not served yet`, `not in the config`."""
+        """`ok`, `failing`, `disabled`, `not served yet`, `not in the config`, `removed`: in no worker's config either."""
         if self.kind is None:
-            return "not in the config"
+            return "not in the config" if self.state is None or self.state.removed_at is None else "removed"
         if self.state is None:
             return "not served yet"
         if self.state.disabled_at is not None:

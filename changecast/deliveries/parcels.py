@@ -22,13 +22,14 @@ from sinks.event import UnreadableEvent, read_event
 from sinks.parcel import Parcel
 from sinks.signing import webhook_id
 from sinks.topics import retry_topics
+from sinks.verdict import REMOVED
 
 _BATCH = 500
 """Records of one transaction: what was written before an interruption is complete, and is counted."""
 _TRANSACTION_TIMEOUT_MS = 10_000
 """So long can a command that is killed within one hold up the readers of the retry topics."""
 
-_ENDED_WITH_ENDPOINT = frozenset({"endpoint-gone", "endpoint-disabled"})
+_ENDED_WITH_ENDPOINT = frozenset({"endpoint-gone", "endpoint-disabled", REMOVED})
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Operator:
 
     async def types(self, *arguments: str) -> Result:
         """`deliveries list --limit 3`: where the config goes is found here."""
-        words = 2 if arguments[0] in ("deliveries", "endpoints") else 1
+        words = 2 if arguments[0] in ("deliveries", "endpoints", "dead") else 1
         given = [*arguments[:words], "-c", str(self.path), *arguments[words:]]
         return await asyncio.to_thread(CliRunner().invoke, cli, given)
 

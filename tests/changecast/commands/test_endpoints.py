@@ -99,11 +99,21 @@ def test_what_is_wrong_with_an_endpoint_stands_below_in_words() -> None:
     views = [
         EndpointView("a", "webhook", failing, Counts(last_error="status 503")),
         EndpointView("b", "slack", disabled, Counts()),
+        EndpointView("c", None, EndpointState(subscription="c", since=NOW, removed_at=NOW - timedelta(hours=3)), Counts()),
+        EndpointView("d", None, EndpointState(subscription="d", since=NOW, removed_at=NOW - timedelta(days=3)), Counts()),
     ]
     console = output()
     with console.capture() as capture:
-        console.print(endpoints_table(views, NOW, timedelta(days=5), console.width))
+        console.print(endpoints_table(views, NOW, timedelta(days=5), timedelta(days=1), console.width))
     assert "a has failed for 3 h: status 503. It is disabled in 4 d 21 h." in capture.get()
+    words = " ".join(capture.get().split())
+    assert (
+        "c is in no sinks worker's config since 2025-01-21 09:00:00 UTC. Its retries and its place are kept for 21 h more"
+        in words
+    )
+    assert "nothing of it is kept. `changecast endpoints forget d` takes it off this list." in words
+    assert [view.word() for view in views] == ["failing", "disabled", "removed", "removed"]
+    assert views[2].as_json()["state"]["removed_at"] == "2025-01-21T09:00:00+00:00"
     assert "b is disabled since 2025-01-21 12:00:00 UTC: status 410. `changecast endpoints enable b`" in capture.get()
 
 

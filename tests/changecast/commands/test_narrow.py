@@ -40,7 +40,7 @@ def endpoints(width: int) -> RenderableType:
         EndpointView(LONG, "slack", None, Counts()),
         EndpointView("gone", None, state, Counts()),
     ]
-    return endpoints_table(views, NOW, timedelta(days=5), width)
+    return endpoints_table(views, NOW, timedelta(days=5), timedelta(days=1), width)
 
 
 def buried(width: int) -> RenderableType:
