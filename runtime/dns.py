@@ -20,16 +20,19 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import aiodns
 import pycares
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from runtime.clock import Clock, SystemClock
+from runtime.descriptors import OutOfDescriptors, exhausted
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,6 @@ moved is not missed for longer."""
 _SYSTEM_THREADS = 4
 _UNANSWERED = frozenset({pycares.errno.ARES_ETIMEOUT, pycares.errno.ARES_ESERVFAIL})
 _NO_SUCH_NAME = "not found"
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 _Address = tuple[socket.AddressFamily, str]
 _LOCALHOST: Sequence[_Address] = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
@@ -87,7 +89,7 @@ class Resolver(AbstractResolver):
         self._stale: set[str] = set()
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        """Raises LookupFailed, or OSError with EMFILE or ENFILE."""
+        """Raises LookupFailed, OutOfDescriptors."""
         found = [
             ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
             for kind, address in await self._addresses(host.rstrip(".").lower())
@@ -109,12 +111,14 @@ class Resolver(AbstractResolver):
         try:
             async with asyncio.timeout(self._timeout_s):
                 addresses = await self._look_up(name)
-        except (TimeoutError, _Unanswered) as problem:
+        except (TimeoutError, _Unanswered, LookupFailed) as problem:
+            if exhausted():
+                raise OutOfDescriptors(errno.EMFILE, os.strerror(errno.EMFILE)) from problem
+            if isinstance(problem, LookupFailed):
+                self._good.pop(name, None)
+                raise
             reason = str(problem) or f"no answer from DNS within {self._timeout_s:g} s"
             return self._last_good(name, reason)
-        except LookupFailed:
-            self._good.pop(name, None)
-            raise
         self._good[name] = _Good(addresses, self._clock.monotonic())
         self._stale.discard(name)
         return addresses
@@ -129,7 +133,7 @@ class Resolver(AbstractResolver):
         return good.addresses
 
     async def _look_up(self, name: str) -> Sequence[_Address]:
-        """Raises _Unanswered, LookupFailed, OSError."""
+        """Raises _Unanswered, LookupFailed."""
         if name.endswith(".local"):
             return await self._ask_system(name)
         if addresses := await self._in_hosts_file(name):
@@ -145,7 +149,7 @@ class Resolver(AbstractResolver):
     async def _in_hosts_file(self, name: str) -> Sequence[_Address]:
         """Both families at once: an IPv4 address alone in the file means that DNS is not asked for IPv6."""
         if self._hosts is None:
-            self._hosts = aiodns.DNSResolver(lookups="f")
+            self._hosts = _channel(lookups="f")
         answer = await _ask(self._hosts, name, socket.AF_UNSPEC)
         return answer if isinstance(answer, list) else ()
 
@@ -154,7 +158,7 @@ class Resolver(AbstractResolver):
         a quarter of a second each time."""
         if self._dns is None:
             servers = self._nameservers or None
-            self._dns = aiodns.DNSResolver(servers, timeout=_QUERY_TIMEOUT_S, tries=_QUERY_TRIES, lookups="b")
+            self._dns = _channel(servers, timeout=_QUERY_TIMEOUT_S, tries=_QUERY_TRIES, lookups="b")
         asked = [asyncio.ensure_future(_ask(self._dns, name, family)) for family in (socket.AF_INET, socket.AF_INET6)]
         try:
             done, late = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
@@ -189,6 +193,14 @@ def _without_look_up(name: str) -> Sequence[_Address] | None:
     return ((socket.AF_INET if ip.version == 4 else socket.AF_INET6, str(ip)),)
 
 
+def _channel(nameservers: Sequence[str] | None = None, **options: Any) -> aiodns.DNSResolver:
+    """Raises LookupFailed."""
+    try:
+        return aiodns.DNSResolver(nameservers, **options)
+    except pycares.AresError as problem:
+        raise LookupFailed("the resolver can't be started") from problem
+
+
 async def _ask(dns: aiodns.DNSResolver, name: str, family: socket.AddressFamily) -> list[_Address] | int:
     try:
         answer = await dns.getaddrinfo(name, family, type=socket.SOCK_STREAM)
@@ -201,7 +213,7 @@ async def _ask(dns: aiodns.DNSResolver, name: str, family: socket.AddressFamily)
 
 
 def _getaddrinfo(name: str) -> Sequence[_Address]:
-    """In a thread of the pool. Raises _Unanswered, LookupFailed, OSError with EMFILE or ENFILE."""
+    """In a thread of the pool. Raises _Unanswered, LookupFailed."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except socket.gaierror as problem:
@@ -211,7 +223,5 @@ def _getaddrinfo(name: str) -> Sequence[_Address]:
     except UnicodeError as problem:
         raise LookupFailed("not a host name") from problem
     except OSError as problem:
-        if problem.errno in _OUT_OF_DESCRIPTORS:
-            raise
         raise LookupFailed(problem.strerror or _NO_SUCH_NAME) from problem
     return [(socket.AddressFamily(family), str(target[0])) for family, _, _, _, target in found]

@@ -1,4 +1,4 @@
-"""A total that all endpoints share, of which each has a reserve that the others can't take. Pure.
+"""A total that all endpoints share, of which each has a reserve that the others can't take.
 
     total   |- reserve a -|- reserve b -|- reserve c -|-------- shared --------|
     a holds |=============|                           |======|                     more than its reserve: the rest is shared
@@ -9,6 +9,8 @@ So however much some endpoints hold, each of the others gets what it needs to go
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Collection
 
@@ -47,3 +49,28 @@ class Budget:
         held = self._held[holder]
         self._held[holder] = held + amount
         self._shared_held += max(held + amount - self.reserve, 0) - max(held - self.reserve, 0)
+
+
+class Slots:
+    """A budget of things in use, such as connections, that can be waited for."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._given = asyncio.Event()
+
+    def take(self, holder: str) -> bool:
+        """One more, where there is one."""
+        if not self._budget.free(holder):
+            return False
+        self._budget.take(holder, 1)
+        return True
+
+    def give(self, holder: str) -> None:
+        self._budget.give(holder, 1)
+        self._given.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return when somebody has given one back, or after so long."""
+        self._given.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._given.wait(), seconds)

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
+from runtime.descriptors import OutOfDescriptors, is_shortage
 from runtime.dns import LookupFailed, Resolver
 from runtime.http_dates import retry_after
 from runtime.outbound import Outbound, Proxy, is_loopback
@@ -198,7 +199,8 @@ class Client:
     ) -> Reply:
         """One request, answered within `within_s` where that is shorter than `delivery.timeout`. `tls`: instead of the client's own. What
         goes wrong on the way is a Reply without a status. One that met a connection which the receiver had closed while it was idle is
-        sent once more, on a new connection: within the same time-out, and as one more request of `rate`."""
+        sent once more, on a new connection: within the same time-out, and as one more request of `rate`. Raises
+        OutOfDescriptors, after nothing has been sent."""
         start = time.monotonic()
         try:
             pools = self._pools_for(url)
@@ -244,6 +246,8 @@ class Client:
         except TimeoutError:
             kind, error = ErrorClass.TIMEOUT, f"no answer within {self._timeout_s:g} s"
         except aiohttp.ClientConnectorError as problem:
+            if not isinstance(problem, aiohttp.ClientSSLError) and is_shortage(problem.os_error):
+                raise OutOfDescriptors(problem.os_error.errno, problem.os_error.strerror) from problem
             kind, error = _connect_error(problem)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
             # TLS 1.3: a receiver that does not take our certificate says so after the handshake

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.clock import Clock
+from runtime.descriptors import OutOfDescriptors
 from runtime.metrics import Histogram
 from runtime.pulse import Pulse
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning, Sender
 from sinks.breaker import Breaker, Limits, State
-from sinks.budget import Budget
+from sinks.budget import Budget, Slots
 from sinks.delivery import Delivery
 from sinks.firsts import FirstAttempts
 from sinks.lane import RetryLane
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _RETRY_SHARE = 16
 """One pick in so many goes to a retry although first attempts wait."""
+_SHORTAGE_S = 1.0
+"""Until it is asked again whether there is a file descriptor or a connection."""
+_WARN_EVERY_S = 60.0
 _ALONE_BYTES = 128 * 1024 * 1024
 """Memory of an endpoint that shares none with others."""
 _MAX_QUEUED_BYTES = 8 * 1024 * 1024
@@ -64,6 +68,7 @@ class Endpoint:
         pulse: Pulse,
         recorded: asyncio.Event,
         memory: Budget | None = None,
+        connections: Slots | None = None,
         limit: Limit | None = None,
     ) -> None:
         self.name = name
@@ -80,6 +85,7 @@ class Endpoint:
         self._on_error = on_error
         self._on_busy = on_busy
         self._memory = memory or Budget(_ALONE_BYTES, [name], _ALONE_BYTES)
+        self._connections = connections or Slots(Budget(bounds.concurrency, [name], bounds.concurrency))
         self._limit = limit
         if limit is not None:
             limit.share(self)
@@ -90,6 +96,7 @@ class Endpoint:
         self._singles: deque[Delivery] = deque()
         self._is_sending_single = False
         self._picks = self._calls = 0
+        self._next_warning = 0.0
         self._sending: set[Delivery] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -320,24 +327,52 @@ class Endpoint:
             self._sending.difference_update(picked)
             self._release(picked)
             self._quiet.set()
-        self.last_answer_at = self._clock.monotonic()
-        if answer.error_class is ErrorClass.FAULT and len(picked) > 1:
+        if answer is not None:
+            self.last_answer_at = self._clock.monotonic()
+        if answer is None or (answer.error_class is ErrorClass.FAULT and len(picked) > 1):
             # one of them may be what the sender stumbles over: the others must not share its attempts
             mine = [delivery for delivery in picked if not delivery.handed_over]
             self._singles.extend(mine)
             for delivery in mine:
                 self._account(delivery)
             # the others are their partition's next owner's to retry
-            self._answered([delivery for delivery in picked if delivery.handed_over], answer)
+            if answer is not None:
+                self._answered([delivery for delivery in picked if delivery.handed_over], answer)
         else:
             self._answered(picked, answer)
         self._work_on()
 
-    async def _send(self, picked: list[Delivery]) -> Answer:
-        """What a sender raises is an answer, too: one delivery's trouble must not end the worker, which serves all."""
+    async def _send(self, picked: list[Delivery]) -> Answer | None:
+        """The answer of one attempt. Without a connection or a file descriptor it waits, and nobody is blamed: None when they may not
+        be sent any more after that, and nothing was."""
+        while True:
+            if self._connections.take(self.name):
+                try:
+                    return await self._call(picked)
+                except OutOfDescriptors as problem:
+                    self._warn_of_shortage(problem)
+                finally:
+                    self._connections.give(self.name)
+                await self._clock.sleep(_SHORTAGE_S)
+            else:
+                await self._connections.wait(_SHORTAGE_S)
+            if self._held or not self._pulse.steady or any(delivery.handed_over for delivery in picked):
+                return None
+
+    def _warn_of_shortage(self, problem: OutOfDescriptors) -> None:
+        now = self._clock.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + _WARN_EVERY_S
+            log.warning("%s: deliveries wait for a file descriptor (%s): see `ulimit -n`", self.name, problem.strerror)
+
+    async def _call(self, picked: list[Delivery]) -> Answer:
+        """What a sender raises is an answer, too: one delivery's trouble must not end the worker, which serves all.
+        Raises OutOfDescriptors."""
         began = self._clock.monotonic()
         try:
             return await self.sender.send([delivery.event for delivery in picked])
+        except OutOfDescriptors:
+            raise
         except Exception as fault:
             name = type(fault).__name__
             log.exception("%s: sending failed with an unexpected %s; the delivery is retried by its schedule", self.name, name)

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
+from runtime.descriptors import soft_limit
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
 from runtime.outbound import Outbound
@@ -24,7 +25,7 @@ from schemas.config import Config
 from schemas.delivery import EndpointState
 from sinks.answer import Kind
 from sinks.assignor import Assignor
-from sinks.budget import Budget
+from sinks.budget import Budget, Slots
 from sinks.client import Client
 from sinks.commits import Commits
 from sinks.directory import Directory
@@ -59,6 +60,9 @@ _FETCH_WAIT_MS = 100
 must come before it asks for all again: with the default of 500 ms, a moment's hold-up becomes half a second for what came meanwhile."""
 _MEMORY_RESERVE = 1024 * 1024
 """Of each endpoint, in bytes of its queue: some hundred events, so that it is never idle while others hold all the rest."""
+_CONNECTIONS_RESERVE = 8
+_DESCRIPTORS_PER_CONNECTION = 2
+"""The other half is for connections that are idle, for Kafka's, and for files."""
 _COLLECT_AFTER = (10_000, 20, 20)
 _TIDY_EVERY_S = 1.0
 _HELD_BACK_S = 10.0
@@ -146,6 +150,8 @@ class Worker:
         limits = limits_of(self._config, self._clock, self._leases.of)
         self._leases.serve(limits.values())
         memory = Budget(self._config.delivery.total_queue_bytes, self._names, _MEMORY_RESERVE)
+        most = self._config.delivery.max_connections or soft_limit() // _DESCRIPTORS_PER_CONNECTION
+        connections = Slots(Budget(most, self._names, _CONNECTIONS_RESERVE))
         self._settler = Settler(policy, self._journal, self._states, self._handover, self._clock, self._random, self._kinds)
         for subscription in self._config.subscriptions:
             limit = limits.get(subscription.name)
@@ -161,6 +167,7 @@ class Worker:
                 pulse=self._pulse,
                 recorded=self._recorded,
                 memory=memory,
+                connections=connections,
             )
             endpoint.since_ms = int(self._states.since(subscription.name).timestamp() * 1000)
             endpoint.disabled = self._states.disabled(subscription.name)

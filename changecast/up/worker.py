@@ -17,6 +17,7 @@ from changecast.up.handover import handed_over
 from changecast.up.plan import as_decided
 from changecast.up.ports import with_metrics_at
 from changecast.up.reload_signals import HASTE_S, ReloadSignals
+from runtime.descriptors import raise_soft_limit
 from runtime.kafka import Cluster, KafkaAway, is_away
 from runtime.logs import set_up, unheard
 from schemas.config import Config, config_of, read_source
@@ -42,6 +43,7 @@ def run_worker(
 
     `leashed`: `up` has started it, and starts it anew itself when there is another config."""
     set_up(logging.DEBUG if verbose else logging.INFO)
+    raise_soft_limit()
     source = handed_over() or read_source(path)
     loaded = config_of(source)
     config = as_decided(loaded.config)

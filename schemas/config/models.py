@@ -129,9 +129,10 @@ class Breaker(Section):
 
 class Delivery(Section):
     """How every endpoint is called and called again. `queue`: deliveries of one endpoint that wait in memory. `total_queue_bytes`: what
-    waits of all of them; beyond it deliveries wait in Kafka, as they do beyond a full queue. `alert_every`: of one endpoint, no two
-    alerts come closer together. `removed_subscription_grace`: for so long the retries and the place of a subscription that no worker's
-    config has are kept. `proxy`: webhooks and Slack go by way of this HTTP proxy, which then resolves their names in place of
+    waits of all of them; beyond it deliveries wait in Kafka, as they do beyond a full queue. `max_connections`: calls of all endpoints
+    at a time; null: half of the file descriptors that the process may open. `alert_every`: of one endpoint, no two alerts come closer
+    together. `removed_subscription_grace`: for so long the retries and the place of a subscription that no worker's config has are
+    kept. `proxy`: webhooks and Slack go by way of this HTTP proxy, which then resolves their names in place of
     the address guard."""
 
     timeout: Period = timedelta(seconds=15)
@@ -143,6 +144,7 @@ class Delivery(Section):
     max_body_bytes: Count = Field(default=256 * 1024, gt=0)
     queue: Count = Field(default=1000, ge=1)
     total_queue_bytes: Count = Field(default=128 * 1024 * 1024, ge=1024 * 1024)
+    max_connections: Count | None = Field(default=None, ge=1)
     disable_after: Period = timedelta(days=5)
     alert_every: Period = timedelta(hours=1)
     removed_subscription_grace: Duration = timedelta(hours=24)

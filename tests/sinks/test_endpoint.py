@@ -11,7 +11,7 @@ import pytest
 from runtime.clock import ManualClock, SystemClock
 from runtime.pulse import Pulse
 from sinks.answer import Answer, Meaning
-from sinks.budget import Budget
+from sinks.budget import Budget, Slots
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
@@ -50,6 +50,7 @@ def endpoint_to(
     memory: Budget | None = None,
     name: str = "hook",
     pulse: Pulse | None = None,
+    connections: Slots | None = None,
 ) -> Endpoint:
     def failed(error: BaseException) -> None:
         raise error
@@ -66,6 +67,7 @@ def endpoint_to(
         pulse=pulse or Pulse(clock),
         recorded=recorded or always(),
         memory=memory,
+        connections=connections,
         limit=limit,
     )
 
