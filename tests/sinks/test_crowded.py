@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -20,11 +21,12 @@ from sinks.event import Event
 from sinks.parcel import Parcel
 from sinks.returns import Returns
 from sinks.shard import Shard
+from sinks.states import EndpointStates
 from sinks.topics import retry_topics, transactional_id
 from sinks.tracker import MAX_METADATA_CHARS, MOST_OPEN, Position, Tracker, decode
 from tests.eventually import until
 from tests.sinks.test_endpoint import Taking, endpoint_to
-from tests.sinks.worlds import World, change_event
+from tests.sinks.worlds import World, change_event, config_of, webhook
 
 STUCK = {"wide": 450, **{f"narrow{number}": 110 for number in range(6)}}
 """Endpoints that never answer, and how many retries each has: more than one of them, and all of them without it, may hold open."""
@@ -91,7 +93,11 @@ async def test_retries_of_slow_endpoints_keep_to_what_a_commit_can_name_and_let_
                 await asyncio.sleep(0.02)
 
         ignore: Any = None
-        reading = Returns(world.cluster, shard, endpoints, ignore, SystemClock(), Random(1), 512 * 1024)
+        day, clock, random = timedelta(days=1), SystemClock(), Random(1)
+        states = EndpointStates(world.cluster, producer, clock, random, disable_after=day, grace=day)
+        config = config_of(*(webhook(name, "http://127.0.0.1/") for name in endpoints))
+        await states.load(config.subscriptions)
+        reading = Returns(world.cluster, shard, endpoints, ignore, states, clock, random, 512 * 1024)
         tasks = [asyncio.create_task(reading.run()), asyncio.create_task(pulse.run()), asyncio.create_task(commit())]
         await until(lambda: len(well.taken) == 20)
         stop.set()
