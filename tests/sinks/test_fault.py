@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import pytest
+from aiohttp import web
 
 from runtime.clock import SystemClock
 from runtime.pulse import Pulse
@@ -154,3 +155,24 @@ async def test_a_faults_deliveries_die_after_the_last_attempt_and_neither_endpoi
         ]
         assert all(attempt.outcome is not Outcome.DISABLED for attempt in await world.attempts())
         assert len(receiver.calls) == 7
+
+
+async def test_an_absurd_retry_after_costs_nobody_else_an_attempt(world: World) -> None:
+    absurd = iter(["Fri, 31 Dec 99999999999999999999 23:59:59 GMT", "Mon, 01 Jan 2147483648 00:00:00 GMT", "\udcff\udc80", "-1"])
+
+    async def answer(call: Call) -> web.StreamResponse | int:
+        if call.path != "/absurd" or (header := next(absurd, None)) is None:
+            return 200
+        return web.Response(status=429, headers={"Retry-After": header})
+
+    async with receiving(answer) as receiver:
+        config = config_of(
+            webhook("absurd", f"{receiver.url}/absurd"),
+            webhook("paced", f"{receiver.url}/absurd", rate=100),
+            webhook("healthy", f"{receiver.url}/healthy"),
+            retry_schedule=["100ms", "100ms", "100ms", "100ms", "100ms"],
+        )
+        async with world.working(config):
+            await world.publish(*(change_event(number, entity_id=str(number)) for number in range(10)))
+            await until(lambda: len(receiver.to("/healthy")) == 10 and len(receiver.to("/absurd")) == 24)
+    assert len({call.id for call in receiver.to("/healthy")}) == len(receiver.to("/healthy")) == 10
