@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509 import load_pem_x509_certificates
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from schemas.config.addresses import Url
+from schemas.config.addresses import Url, has_userinfo
 from schemas.config.fields import Invalid, Many, Secret, Section
 from schemas.config.file_keys import FromFile
 
@@ -140,12 +140,18 @@ def _extra_parameters(parameters: dict[str, str]) -> dict[str, str]:
     return parameters
 
 
+def _without_login(address: str) -> str:
+    if has_userinfo(address):
+        raise Invalid("client_id and client_secret are what the token endpoint is shown: leave user and password out")
+    return address
+
+
 class OAuth2(Section):
     """Client credentials (RFC 6749, section 4.4): each request of the webhook bears an access token from `token_url`. `authentication`: the
     client's id and secret go as HTTP Basic, or in the `body` of the token request. `parameters`: what else that request says, as
     `audience` or `resource`."""
 
-    token_url: Url
+    token_url: Annotated[Url, AfterValidator(_without_login)]
     client_id: Text
     client_secret: Annotated[Secret, AfterValidator(_given_secret)]
     scope: Annotated[list[Text], Many] = Field(default=[])

@@ -249,7 +249,7 @@ class Webhook(Section):
     @field_validator("client_certificate")
     @classmethod
     def _for_tls(cls, certificate: ClientCertificate | None, info: ValidationInfo) -> ClientCertificate | None:
-        if certificate is not None and info.data.get("url", "https://").startswith("http://"):
+        if certificate is not None and info.data.get("url", "https://").lower().startswith("http://"):
             raise Invalid("a client certificate is for https:// alone")
         return certificate
 

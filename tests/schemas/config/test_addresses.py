@@ -159,6 +159,12 @@ def test_a_login_in_the_address_beside_authorization_is_refused(tmp_path: Path) 
     load(tmp_path, _headers("X-Other").replace("https://h", "https://user:pass@h"))
 
 
+def test_a_login_in_the_address_of_a_token_endpoint_is_refused(tmp_path: Path) -> None:
+    oauth2 = "oauth2: {client_id: a, client_secret: b, token_url: 'https://user:pass@h.example'}"
+    (problem,) = errors(tmp_path, f"subscriptions: [{{name: a, webhook: {{url: 'https://h', secret: {SECRET}, {oauth2}}}}}]")
+    assert problem.endswith("leave user and password out")
+
+
 _CREDENTIALS = [
     "providers: {tmdb: {token: VALUE}}",
     "providers: {pbs: {key: VALUE, secret: x}}",
