@@ -39,7 +39,7 @@ COMMANDS: dict[str, Listed] = {
     "schema": Listed("Look", "Print the JSON Schema of the change event, or of the config."),
     "why": Listed("Look", "See why a change was sent to a subscription, or was not."),
     "deliveries": Listed("Look", "See every attempt and its outcome, send again what is dead."),
-    "endpoints": Listed("Look", "See how webhooks and channels are doing, disable one, bring it back."),
+    "endpoints": Listed("Look", "See how webhooks and channels are doing, test one, disable it, bring it back."),
     "match": Listed("Look", "See what a subscription's filter would match among the last events."),
     "replay": Listed("Look", "Deliver the events of a time, or one event, again."),
     "dead": Listed("Look", "List, show or replay what could not be processed."),

@@ -75,6 +75,14 @@ def until_now(since: datetime, until: datetime | None) -> datetime:
 
 def where_of(config: Path | None, data_dir: Path | None) -> Operating:
     """The config and the Kafka that answers. Raises ConfigError, ClickException."""
+    found = where_or_why(config, data_dir)
+    if isinstance(found, str):
+        raise click.ClickException(found)
+    return found
+
+
+def where_or_why(config: Path | None, data_dir: Path | None) -> Operating | str:
+    """The same, or why no Kafka answers. Raises ConfigError."""
     import logging
 
     from changecast.operating import NotRunning, operating
@@ -82,12 +90,12 @@ def where_of(config: Path | None, data_dir: Path | None) -> Operating:
 
     _quiet()
     try:
-        where = operating(config, data_dir)
+        found: Operating | str = operating(config, data_dir)
     except NotRunning as error:
-        raise click.ClickException(str(error)) from None
+        found = str(error)
     set_up(logging.WARNING)
     _quiet()  # which `set_up` has undone
-    return where
+    return found
 
 
 def _quiet() -> None:

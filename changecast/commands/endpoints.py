@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from changecast.asking import asked
+from changecast.deliveries.endpoint_test import test
 from changecast.deliveries.sending import warn_when_nobody_delivers
 from changecast.options import Listing, echo_json, output, places, progress, unknown_subscription, utc, where_of
 from runtime.amounts import amount
@@ -29,10 +30,11 @@ _MOMENT = timedelta(seconds=60)
 @click.group(
     "endpoints",
     cls=Listing,
-    short_help="See how webhooks and channels are doing, disable one, bring it back.",
+    short_help="See how webhooks and channels are doing, test one, disable it, bring it back.",
     epilog="""\b
     Examples:
       changecast endpoints
+      changecast endpoints test newsroom
       changecast endpoints disable newsroom --reason "moves on Friday"
       changecast endpoints enable newsroom
       changecast endpoints forget newsroom""",
@@ -40,6 +42,9 @@ _MOMENT = timedelta(seconds=60)
 def command() -> None:
     """A subscription's endpoint is its webhook or its Slack channel. One that answers 410, or only fails for days, is
     disabled: nothing is sent to it, and what it misses waits."""
+
+
+command.add_command(test)
 
 
 @command.command(
