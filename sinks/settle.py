@@ -147,6 +147,7 @@ class Settler:
                 "answer": None if verdict.outcome is Outcome.DELIVERED else answer.text,
                 "name": event.name,
                 "change": event.change,
-                "note": answer.note,
+                # rare, and unknown to versions that read no record with a field that they don't know
+                **({"note": answer.note} if answer.note else {}),
             },
         )
