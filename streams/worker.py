@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from producers.registry import usable_providers
 from runtime.clock import SystemClock
+from runtime.data_dir import make_private
 from runtime.kafka import Cluster
 from runtime.metrics import exporting
 from runtime.outbound import Outbound
@@ -65,6 +66,8 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
         log.error("no configured provider can be used: nothing is processed")
         await stop.wait()
         return
+    if (exposed := make_private(config.data_dir)) is not None:
+        log.warning("%s", exposed)
     app = StreamsApp(cluster, config.data_dir / "streams", list(providers))
     beating = asyncio.create_task(_beat(pulse), name="pulse")
 

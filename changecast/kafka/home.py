@@ -15,6 +15,7 @@ import base64
 import contextlib
 import dataclasses
 import errno
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ import orjson
 
 from changecast.kafka.errors import BrokerFailed, DiskFull
 from changecast.kafka.login import Login, make_login, read_login
+from runtime.data_dir import make_private
+
+log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _WITH_LOGIN = "SASL_PLAINTEXT"
@@ -82,6 +86,8 @@ class Home:
                 "Choose another one with data_dir or --data-dir.",
             )
         with self.disk_errors():
+            if (exposed := make_private(self.root.parent)) is not None:
+                log.warning("%s", exposed)
             self.data.mkdir(parents=True, exist_ok=True)
             self.logs.mkdir(exist_ok=True)
 

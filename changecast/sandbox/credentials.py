@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import secrets
 import tempfile
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from runtime.data_dir import make_private
+
+log = logging.getLogger(__name__)
 
 SECRETS_FILE = "sandbox.json"
 
@@ -61,7 +66,8 @@ def _secret_in(path: Path) -> str:
 
 def _write_once(path: Path, content: bytes) -> None:
     """Write a private file whole, unless another process has just done so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if (exposed := make_private(path.parent)) is not None:
+        log.warning("%s", exposed)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

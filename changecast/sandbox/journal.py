@@ -15,6 +15,7 @@ from typing import BinaryIO
 import orjson
 
 from changecast.sandbox.edit import Edit, JsonObject
+from runtime.data_dir import make_private
 
 FORMAT = 1
 """The version of the file's shape."""
@@ -32,7 +33,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)  # what it warns of has been said with the secrets beside
         self._lock = path.with_suffix(".lock").open("ab")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

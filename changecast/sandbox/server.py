@@ -35,6 +35,7 @@ from changecast.sandbox.stream import EditStream
 from changecast.sandbox.traffic import Asked, Traffic
 from changecast.sandbox.tvdb.api import TvdbApi
 from changecast.sandbox.webhooks import WebhookReceiver
+from runtime.rebinding import loopback_only
 
 JOURNAL_FILE = "journal.jsonl"
 
@@ -170,7 +171,7 @@ class Sandbox:
         await self.close()
 
     def _application(self) -> web.Application:
-        app = web.Application(middlewares=[self._watch], client_max_size=MAX_BODY)
+        app = web.Application(middlewares=[*loopback_only(self._host), self._watch], client_max_size=MAX_BODY)
         app.on_response_prepare.append(self._date)
         app.add_routes([web.get("/", self._page), web.get("/images/{path:.*}", self._image)])
         app.add_routes(self.webhooks.routes())

@@ -20,6 +20,8 @@ import orjson
 import psutil
 
 from changecast.kafka.processes import is_free
+from changecast.up.plan import SANDBOX_FOLDER
+from runtime.data_dir import make_private
 
 LEASH_S = 15.0
 """A leashed part has ended by itself after this; what still runs is ended by us."""
@@ -68,6 +70,7 @@ class UpLock:
         self._since = time.time()
         self._descriptor: int | None = None
         self.left_over: tuple[Known, ...] = ()
+        self.exposed: str | None = None
 
     @property
     def path(self) -> Path:
@@ -88,8 +91,10 @@ class UpLock:
 
     def _open(self) -> int:
         try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            whole = self._data_dir.parent if self._data_dir.name == SANDBOX_FOLDER else self._data_dir
+            self.exposed = make_private(whole)
+            self._data_dir.mkdir(exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             failed = "written in" if self._data_dir.is_dir() else "made"
             raise NoDataDirectory(

@@ -64,6 +64,8 @@ class Session:
         self._logs.mkdir(exist_ok=True)
         screen.step("Config")
         screen.done(f"{plan.path}, data in {_short(plan.config.data_dir)}")
+        if self._lock.exposed is not None:
+            screen.warn(self._lock.exposed, datetime.now(UTC))
         if self._lock.left_over:
             screen.step("Last run")
             await wait_for(self._lock.left_over, lambda names: screen.progress(f"waiting for its {names} to end"))

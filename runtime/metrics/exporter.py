@@ -20,6 +20,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from runtime.metrics.reading import Reading
+from runtime.rebinding import loopback_only
 from schemas.config import Metrics
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ async def exporting(settings: Metrics, measured: Measured) -> AsyncIterator[None
     if settings.port is None:
         yield
         return
-    runner = web.AppRunner(_application(measured), access_log=None)
+    runner = web.AppRunner(_application(measured, settings.host), access_log=None)
     await runner.setup()
     listening = asyncio.create_task(_listen(runner, settings.host, settings.port), name="metrics")
     try:
@@ -91,7 +92,7 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _application(measured: Measured) -> web.Application:
+def _application(measured: Measured, listens_on: str) -> web.Application:
     process = ProcessCollector(registry=None)
 
     async def metrics(request: web.Request) -> web.Response:
@@ -103,7 +104,7 @@ def _application(measured: Measured) -> web.Application:
         waits_for = measured.waits_for()
         return web.Response(text="ok\n") if waits_for is None else web.Response(text=f"waits for {waits_for}\n", status=503)
 
-    application = web.Application()
+    application = web.Application(middlewares=loopback_only(listens_on))
     application.router.add_get("/metrics", metrics)
     application.router.add_get("/healthz", health)
     return application

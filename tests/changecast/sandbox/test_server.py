@@ -150,3 +150,26 @@ async def test_the_controls_do_over_http_what_the_object_does(sandbox: Sandbox, 
 async def test_a_page_in_a_browser_may_not_use_the_controls(client):
     answer = await client.ask("/control/pause", "POST", headers={"Origin": "http://evil.example"})
     assert answer.status == 403
+
+
+async def test_a_page_of_the_web_cannot_reach_the_sandbox_by_a_browser(tmp_path: Path):
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as session:
+        for headers in ({"Host": f"evil.example:{sandbox.port}"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+            for method, path in (("GET", "/"), ("POST", "/control/edits"), ("GET", "/3/configuration"), ("POST", "/webhook")):
+                async with session.request(method, f"{sandbox.url}{path}", headers=headers) as answer:
+                    assert answer.status == 403
+                    assert "this server answers" in await answer.text()
+        assert not sandbox.webhooks.received
+        for headers in ({}, {"Host": f"localhost:{sandbox.port}"}, {"Origin": sandbox.url}):
+            async with session.get(f"{sandbox.url}/", headers=headers) as answer:
+                assert answer.status == 200
+
+
+async def test_a_sandbox_that_others_may_use_answers_by_any_name():
+    headers = {"Host": "sandbox:8787", "Origin": "http://sandbox:8787"}
+    async with (
+        Sandbox(host="0.0.0.0") as sandbox,
+        aiohttp.ClientSession() as session,
+        session.get(f"{sandbox.url}/", headers=headers) as answer,
+    ):
+        assert answer.status == 200

@@ -138,3 +138,19 @@ def test_a_histograms_buckets_end_with_all_of_it() -> None:
     seconds = Histogram()
     seconds.observe(90.0)
     assert seconds.buckets()[-2:] == [("15.0", 0.0), ("+Inf", 1.0)]
+
+
+@pytest.mark.parametrize("path", ["metrics", "healthz"])
+async def test_on_loopback_no_page_of_the_web_reads_it_and_elsewhere_scrapers_come_by_any_name(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    foreign = [{"Host": "evil.example"}, {"Origin": "https://evil.example"}]
+    for host, expected in (("127.0.0.1", 403), ("0.0.0.0", 200)):
+        caplog.clear()
+        async with shown(Part(), caplog, host) as at, aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{at.rpartition(':')[2]}/{path}"
+            for headers in foreign:
+                async with session.get(url, headers=headers) as answer:
+                    assert answer.status == expected
+            async with session.get(url) as answer:
+                assert answer.status == 200
