@@ -22,6 +22,7 @@ class AlertKind(StrEnum):
     DISABLED = "endpoint.disabled"
     FAILING = "endpoint.failing"
     DEAD = "delivery.dead"
+    CURSOR_LOST = "cursor.lost"
 
 
 class _Model(BaseModel):

@@ -27,7 +27,10 @@ MAX_IMAGES = 50
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    try:
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time that no calendar in UTC has") from None
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from schemas.alert import ALERT_TYPE, AlertData
 from sinks import wording
+from sinks.event_form import fault_of, is_too_deep, newer_schema
 from sinks.facts import Facts, facts_of
 
 _PARSED_FACTOR = 6
@@ -21,6 +22,10 @@ _OVERHEAD_BYTES = 1200
 
 class UnreadableEvent(ValueError):
     """A record that is not a change event. The message says what is missing."""
+
+
+class NewerEvent(UnreadableEvent):
+    """An event of a form that a newer version of changecast writes. It is no fault: this version waits, until a newer worker takes over."""
 
 
 class Event:
@@ -129,18 +134,25 @@ class Alert(Event):
 
 
 def read_event(value: bytes | None) -> Event:
-    """Only what delivery stands on is checked; the writer has validated the rest. Raises UnreadableEvent."""
+    """Only what delivery stands on is checked; the writer has validated the rest. Raises UnreadableEvent, NewerEvent for one that only
+    a newer version can read."""
     try:
         document = orjson.loads(value or b"")
     except orjson.JSONDecodeError as error:
         raise UnreadableEvent(f"not JSON: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
+    if not isinstance(document, dict):
+        raise UnreadableEvent("not a CloudEvent")
+    if (schema := newer_schema(document)) is not None:
+        raise NewerEvent(f"{schema} was written by a newer version")
+    data = document.get("data")
+    if not isinstance(data, dict):
         raise UnreadableEvent("not a CloudEvent with data")
-    data = document["data"]
     if not (isinstance(document.get("id"), str) and isinstance(document.get("subject"), str)):
         raise UnreadableEvent("a CloudEvent without id or subject")
+    if is_too_deep(value or b"", document):
+        raise UnreadableEvent("lists and mappings are nested too deeply")
     if str(document.get("type")).startswith(ALERT_TYPE):
         return Alert(value or b"", document)
-    if not (isinstance(data.get("changes"), list) and isinstance(data.get("entity"), dict) and data.get("provider")):
-        raise UnreadableEvent("data lacks provider, entity or changes")
+    if (fault := fault_of(data)) is not None:
+        raise UnreadableEvent(fault)
     return Event(value or b"", document)

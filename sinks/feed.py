@@ -7,13 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from runtime.clock import Clock
 from sinks.delivery import Delivery
 from sinks.directory import Directory
 from sinks.endpoint import Endpoint
-from sinks.event import Event, UnreadableEvent, read_event
+from sinks.event import Event, NewerEvent, UnreadableEvent, read_event
 from sinks.shard import Shard
 
 log = logging.getLogger(__name__)
@@ -65,25 +65,37 @@ class Feed:
                 for record in records:
                     if shard is None or shard.leaving:
                         break
-                    await self._hand_over(shard, record)
+                    try:
+                        await self._hand_over(shard, record)
+                    except NewerEvent as newer:
+                        self._wait_at(record, newer)
+                        break
                     if self._clock.monotonic() - began > TURN_S:
                         await self._clock.sleep(0)
                         began = self._clock.monotonic()
             self.handing_over = False
 
+    def _wait_at(self, record: ConsumerRecord, newer: NewerEvent) -> None:
+        """Nothing more is read of this partition until it is assigned again, to this worker or to a newer one."""
+        where = (record.topic, record.partition, record.offset)
+        log.warning("%s-%d waits at offset %d for a worker of a newer version of changecast: %s", *where, newer)
+        partition = TopicPartition(record.topic, record.partition)
+        if partition in self._consumer.assignment():
+            self._consumer.pause(partition)
+            self._consumer.seek(partition, record.offset)
+
     async def _hand_over(self, shard: Shard, record: ConsumerRecord) -> None:
+        """Raises NewerEvent: the partition waits at this record, which only a newer version can read."""
         topic, offset = record.topic, record.offset
+        if (reason := shard.waits.get(topic)) is not None:
+            raise NewerEvent(reason)
         tracker = shard.commons[topic]
         if offset < tracker.position:
             return
         if shard.restored[topic].passes(offset) or record.timestamp < self._oldest_since:
             tracker.passed(offset)
             return
-        try:
-            event = read_event(record.value)
-        except UnreadableEvent as error:
-            log.warning("%s-%d@%d goes to the dead topic: %s", topic, record.partition, offset, error)
-            shard.bury(record.key, record.value, reason="bad-event", error=str(error), topic=topic, offset=offset)
+        if (event := self._read(shard, record)) is None:
             tracker.passed(offset)
             return
         wanting = self._directory.wanting(event)
@@ -106,6 +118,17 @@ class Feed:
         tracker.passed(offset, served, len(wanting))
         for name in served:
             self._endpoints[name].offer(first_attempt(event, name, shard, topic, offset))
+
+    def _read(self, shard: Shard, record: ConsumerRecord) -> Event | None:
+        """The event; None for a record that is none, which goes to the dead topic. Raises NewerEvent."""
+        try:
+            return read_event(record.value)
+        except NewerEvent:
+            raise
+        except UnreadableEvent as error:
+            log.warning("%s-%d@%d goes to the dead topic: %s", record.topic, record.partition, record.offset, error)
+            shard.bury(record.key, record.value, reason="bad-event", error=str(error), topic=record.topic, offset=record.offset)
+            return None
 
     def _is_due(self, shard: Shard, record: ConsumerRecord, name: str) -> bool:
         """Whether the subscription has not had the event before this process, nor was made after it."""

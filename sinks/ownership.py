@@ -9,8 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from runtime.clock import Clock
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
+from sinks.answer import Kind
+from sinks.lost_cursors import report
 from sinks.resuming import resumed
 from sinks.shard import Shard
 from sinks.states import EndpointStates
@@ -29,7 +32,9 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self,
         cluster: Cluster,
         states: EndpointStates,
+        kinds: Mapping[str, Kind],
         begins: Mapping[str, int],
+        clock: Clock,
         *,
         opened: Callable[[Shard], None],
         closing: Callable[[Shard], Awaitable[None]],
@@ -40,6 +45,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.consumer: AIOKafkaConsumer | None = None
         self._cluster = cluster
         self._states = states
+        self._kinds = kinds
+        self._clock = clock
         self._begins = begins
         self._opened = opened
         self._closing = closing
@@ -80,8 +87,11 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
             restored, inherited = await self._restored(number)
             shard = Shard(topics, number, producer, restored, inherited)
             name = lagging_topic(topics).name
-            cursors = {record.key: record.value async for record in read_to_end(self._cluster, name, [number])}
-            shard.restore_lags([(key, value) for key, value in cursors.items() if value is not None], self._states.standing)
+            records = [record async for record in read_to_end(self._cluster, name, [number])]
+            cursors = {record.key: record.value for record in records}
+            standing = [(key, value) for key, value in cursors.items() if value is not None]
+            for lost in shard.restore_lags(standing, self._states.standing):
+                await report(self._cluster, shard, lost, records, self._kinds, self._clock.now())
             for subscription in self._states.kept():
                 for topic in shard.commons:
                     shard.keep(subscription, topic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,10 @@ DUE = "changecast-due"
 READY = "changecast-ready"
 DEFERRALS = "changecast-deferrals"
 AWAITS = "changecast-awaits"
+VERSION = "changecast-version"
+"""Of the form of the headers. A record without it is of the first version; one with a larger number is of a newer version of
+changecast, and is passed on unread."""
+_VERSION = 1
 
 _DEFER_FIRST_S = 5.0
 _DEFER_LONGEST_S = 300.0
@@ -20,6 +25,10 @@ _DEFER_LONGEST_S = 300.0
 
 class UnreadableParcel(ValueError):
     """A record in a retry topic that none of ours can have written."""
+
+
+class NewerParcel(Exception):
+    """A record in a retry topic that a newer version of changecast wrote, in a form that this one can't know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,10 @@ class Parcel:
         wait = max(min(_DEFER_FIRST_S * 2.0 ** min(self.deferrals, 16), _DEFER_LONGEST_S), at_least)
         return replace(self, due=now + wait * (1 + 0.1 * chance), deferrals=self.deferrals + 1)
 
+    def shifted(self, seconds: float) -> Parcel:
+        """By the clock of this machine, where the writer's was ahead by so much."""
+        return replace(self, due=self.due - seconds, ready=self.ready - seconds)
+
     def in_turn(self, now: float, wait: float) -> Parcel:
         """Not attempted, since others are ahead of it at an endpoint that takes them one after another."""
         return replace(self, due=now + wait, deferrals=0)
@@ -72,16 +85,19 @@ class Parcel:
             (dead.ORIGIN_PARTITION, self.partition),
             (dead.ORIGIN_OFFSET, self.offset),
             (DEFERRALS, self.deferrals),
+            (VERSION, _VERSION),
         )
         found = [(name, str(value).encode()) for name, value in pairs]
         return [*found, (AWAITS, self.awaits.encode())] if self.awaits else found
 
 
-def read_parcel(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Parcel:
-    """Raises UnreadableParcel."""
-    found = {name: content.decode("utf-8", "replace") for name, content in headers}
+def read_parcel(value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> Parcel:
+    """Raises UnreadableParcel, NewerParcel. Headers that are not known here are ignored."""
+    found = {name: (content or b"").decode("utf-8", "replace") for name, content in headers}
     try:
-        return Parcel(
+        if (version := int(found.get(VERSION, _VERSION))) > _VERSION:
+            raise NewerParcel(f"a retry of version {version} was written by a newer version")
+        parcel = Parcel(
             subscription=found[dead.SUBSCRIPTION],
             value=value or b"",
             attempts=int(found[dead.ATTEMPTS]),
@@ -95,3 +111,6 @@ def read_parcel(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Pa
         )
     except (KeyError, ValueError) as error:
         raise UnreadableParcel(f"not a delivery: {type(error).__name__} {error}") from error
+    if not (math.isfinite(parcel.due) and math.isfinite(parcel.ready) and parcel.attempts >= 0 and parcel.deferrals >= 0):
+        raise UnreadableParcel("not a delivery: a time or a number that can't be")
+    return parcel

@@ -13,6 +13,7 @@ from random import Random
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import RecordsToDelete
+from aiokafka.errors import KafkaError
 
 from runtime.clock import Clock
 from runtime.kafka import Cluster
@@ -20,15 +21,16 @@ from schemas.delivery import Outcome
 from schemas.handover import LateAnswer
 from sinks.delivery import Delivery
 from sinks.endpoint import Endpoint
-from sinks.event import UnreadableEvent, read_event
+from sinks.event import NewerEvent, UnreadableEvent, read_event
 from sinks.handover import late_answers
-from sinks.parcel import Parcel, UnreadableParcel, read_parcel
+from sinks.parcel import NewerParcel, Parcel, UnreadableParcel, read_parcel
 from sinks.settle import Settler
 from sinks.shard import Shard
 from sinks.standing import Standing
 from sinks.states import EndpointStates
 from sinks.topics import DELAYS
 from sinks.tracker import MOST_OPEN
+from sinks.unread import ROUND_S, UnreadRetries
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ _CROWDED_S = 1.0
 _SHARES = 4
 _POLL_MS = 500
 _DELETE_EVERY_S = 60.0
+_AHEAD_S = 60.0
+"""Clocks of machines differ by less. A record that was written so far in the future is of a clock that was ahead."""
 _LOOK_EVERY_S = 1.0
 
 
@@ -103,6 +107,7 @@ class Returns:
         self._deleted: dict[str, int] = {}
         self._answers: dict[str, LateAnswer] = {}
         self._crowded_since: dict[str, float] = {}
+        self._unread = UnreadRetries(shard)
 
     async def run(self) -> None:
         """Until the shard is closed or the task cancelled."""
@@ -123,6 +128,7 @@ class Returns:
                 now = self._now()
                 await self._look_up_answers(now)
                 self._send_ready(now)
+                self._unread.pass_on(now)
                 self._relieve()
                 if self._clock.monotonic() >= next_delete:
                     await self._delete_done()
@@ -187,13 +193,20 @@ class Returns:
             return
         try:
             parcel = read_parcel(record.value, record.headers)
+        except NewerParcel as newer:
+            self._unread.hold(record, newer, self._now())
+            return
         except UnreadableParcel as error:
+            log.warning("%s-%d@%d goes to the dead topic: %s", record.topic, record.partition, record.offset, error)
             self._shard.bury(
                 record.key, record.value, reason="bad-retry", error=str(error), topic=record.topic, offset=record.offset
             )
             tracker.passed(record.offset)
             return
         self._shard.found(parcel, record.topic, record.offset)
+        if (ahead := record.timestamp / 1000 - self._now()) > _AHEAD_S:
+            # written again at once, by this clock: in the window it would hold up all behind it
+            parcel = replace(parcel.shifted(ahead), ready=0.0)
         self._counts[record.topic] += 1
         self._bytes[record.topic] += len(parcel.value)
         heapq.heappush(
@@ -286,10 +299,14 @@ class Returns:
         shard.settle(waiting.topic, waiting.offset, parcel.subscription)
 
     def _delivery(self, waiting: _Waiting) -> Delivery | None:
-        """None where its event can't be read, which ends it."""
+        """None where its event can't be read, which ends it, or makes it wait for a worker of a newer version."""
         parcel, shard = waiting.parcel, self._shard
         try:
             event = read_event(parcel.value)
+        except NewerEvent:
+            now = self._now()
+            self._hop(waiting, parcel.in_turn(now, ROUND_S), now)
+            return None
         except UnreadableEvent as error:
             shard.bury(None, parcel.value, reason="bad-event", error=str(error), topic=parcel.topic, offset=parcel.offset)
             shard.settle(waiting.topic, waiting.offset, parcel.subscription)
@@ -324,9 +341,16 @@ class Returns:
             if (offset := tracker.last_committed) is not None and offset > self._deleted.get(topic, 0):
                 done[TopicPartition(topic, self._shard.partition)] = RecordsToDelete(offset)
                 self._deleted[topic] = offset
-        if done:
+        if not done:
+            return
+        try:
             async with self._cluster.admin() as admin:
                 await admin.delete_records(done)
+        except KafkaError as problem:
+            # they are in nobody's way, and are deleted with the next ones
+            log.warning("retries that are done are not deleted from partition %d yet: %r", self._shard.partition, problem)
+            for partition in done:
+                self._deleted.pop(partition.topic)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from schemas import dead
 from schemas.topics import Topics
 from sinks import lag as lags
-from sinks.lag import Lag
+from sinks.lag import Lag, LostCursor
 from sinks.parcel import Parcel
 from sinks.standing import Standing
 from sinks.topics import group_id, lagging_topic, retry_topics
@@ -54,7 +54,8 @@ class Step:
 class Shard:
     """`leaving`: nothing more is read for it. `closed`: nothing more is written. `commons` and `retries`: trackers by topic.
     `restored`: what an earlier owner had settled, by topic. `inherited`: where the topics ended when it let go. `parked`: the retries
-    known to be waiting or on their way, by subscription."""
+    known to be waiting or on their way, by subscription. `waits`: topics of which nothing can be read before a newer version does,
+    and why."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Shard:
         self.retries = {name: Tracker(at.offset, at) for name, at in restored.items() if name in retry_names}
         self.lags: dict[tuple[str, str], Lag] = {}
         self.parked: Counter[str] = Counter()
+        self.waits: dict[str, str] = {}
         self._inherited = inherited or {}
         self._begun: set[tuple[str, str]] = set()
         self._kept: set[str] = set()
@@ -81,10 +83,23 @@ class Shard:
         self._producer = producer
         self._outs: list[Out] = []
 
-    def restore_lags(self, records: Iterable[tuple[bytes | None, bytes]], standing: Callable[[str], Standing]) -> None:
-        """The cursors that the last owner left. Those of subscriptions that were removed are taken away."""
+    def restore_lags(
+        self, records: Iterable[tuple[bytes | None, bytes]], standing: Callable[[str], Standing]
+    ) -> list[LostCursor]:
+        """The cursors that the last owner left. Those of subscriptions that were removed are taken away; of a topic with a cursor that
+        only a newer version can read nothing is read. Returns those that nobody can read."""
+        lost = []
         for key, value in records:
-            found = lags.restore(value, self.restored)
+            try:
+                found = lags.restore(value, self.restored)
+            except lags.NewerCursor as newer:
+                self.waits[lags.named_in(key)[1]] = str(newer)
+                continue
+            except ValueError as error:
+                lost.append(LostCursor(*lags.named_in(key), key, value, str(error)))
+                continue
+            if found.topic not in self.commons:
+                continue  # a newer version reads more topics
             if standing(found.subscription) in (Standing.REMOVED, Standing.FORGOTTEN):
                 self._told_dropped(found.subscription, found.topic)
                 self._outs.append(Out(lagging_topic(self._topics).name, key, None, []))
@@ -92,12 +107,13 @@ class Shard:
             self._begun.add((found.subscription, found.topic))
             if not found.ended:
                 self.lags[found.subscription, found.topic] = found
+        return lost
 
     def begin(self, subscription: str, topic: str, offset: int) -> None:
         """A subscription that is new, and is to have what was published from `offset` on, although the common stream is further.
         That it has begun is kept, so that it begins once."""
         self._kept.add(subscription)
-        if (subscription, topic) in self._begun:
+        if (subscription, topic) in self._begun or topic in self.waits:
             return
         common = self.restored[topic]
         start = min(offset, common.offset)
@@ -108,7 +124,7 @@ class Shard:
     def keep(self, subscription: str, topic: str, offset: int | None = None) -> None:
         """A subscription that this worker does not have, and another may, or may again: its place in the topic becomes a cursor, which
         nobody reads until it is served. `offset`: where it begins, for one that nobody has served in this partition."""
-        if (subscription, topic) in self.lags:
+        if (subscription, topic) in self.lags or topic in self.waits:
             return
         if offset is None:
             own = self.restored[topic].of(subscription)
@@ -196,6 +212,10 @@ class Shard:
         if placed.attempts:
             self.parked[placed.subscription] += 1
         self._outs.append(Out(self._retry_names[delay], placed.subscription.encode(), placed.value, placed.headers()))
+
+    def park_unread(self, delay: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        """A retry that only a newer version can read, as it came."""
+        self._outs.append(Out(self._retry_names[delay], key, value, headers))
 
     def found(self, parcel: Parcel, topic: str, offset: int) -> None:
         """A retry has been read from its topic. It counts as parked from here on, unless this shard has written and counted it: what an

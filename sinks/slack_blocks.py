@@ -209,10 +209,9 @@ def _is_web(url: str) -> bool:
 
 def when_words(document: wording.Json) -> str:
     try:
-        moment = datetime.fromisoformat(str(document.get("time")))
-    except ValueError:
+        return time_words(datetime.fromisoformat(str(document.get("time"))))
+    except (ValueError, OverflowError):
         return escaped(str(document.get("time")), MAX_NAME)
-    return time_words(moment)
 
 
 def time_words(moment: datetime) -> str:

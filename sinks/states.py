@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _FENCED = Backoff(0.1, 2.0)
 _TRIES = 20
+_ALWAYS = datetime.fromtimestamp(0, UTC)
+"""The beginning of a subscription whose state can't be read: what it has had is known by the commits."""
 _FAILING_BEFORE_TOLD = timedelta(seconds=60)
 """An endpoint that fails now and then does not write a record each time; five days of failing are counted from the first."""
 
@@ -247,13 +249,16 @@ class EndpointStates:
             self._states.pop(subscription, None)
 
     def _apply(self, record: ConsumerRecord) -> EndpointState | None:
+        name = (record.key or b"").decode("utf-8", "replace")
         if record.value is None:
-            self._states.pop((record.key or b"").decode(), None)
+            self._states.pop(name, None)
             return None
         try:
             state = EndpointState.read(record.value, record.headers)
         except ValueError as error:
             log.warning("%s-%d@%d is no endpoint state: %s", self._topic, record.partition, record.offset, error)
+            # there is a state, by a newer version perhaps: the subscription goes on where it was, and does not begin again
+            self._states.setdefault(name, EndpointState(subscription=name, since=_ALWAYS))
             return None
         known = self._states.get(state.subscription)
         if known is not None and _ended(known, state):

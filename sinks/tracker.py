@@ -213,6 +213,8 @@ def decode(offset: int, metadata: str | None) -> Position:
 def _unpack(offset: int, packed: bytes) -> Position:
     upto, at = _read(packed, 0)
     count, at = _read(packed, at)
+    if 4 * count > len(packed) - at:
+        raise ValueError("more names than there are bytes")
     names = [int.from_bytes(packed[at + 4 * n : at + 4 * n + 4], "big") for n in range(count)]
     at += 4 * count
     opened: dict[int, frozenset[int]] = {}

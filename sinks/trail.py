@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from runtime.clock import Clock
 from runtime.kafka import Cluster
 from sinks.breaker import State
 from sinks.directory import Directory
 from sinks.endpoint import Endpoint
-from sinks.event import UnreadableEvent, read_event
+from sinks.event import Event, NewerEvent, UnreadableEvent, read_event
 from sinks.feed import TURN_S, first_attempt
 from sinks.lag import Lag
 from sinks.shard import Shard
@@ -47,14 +47,24 @@ class Trail:
             while not self._shard.leaving:
                 if (lag := self._next()) is None:
                     await self._clock.sleep(_IDLE_S)
-                else:
+                    continue
+                try:
                     await self._advance(consumer, lag)
+                except NewerEvent as newer:
+                    log.warning(
+                        "%s waits in %s-%d for a newer worker: %s", lag.subscription, lag.topic, self._shard.partition, newer
+                    )
+                    lag.waits = True
         finally:
             await consumer.stop()
 
     def _behind(self) -> list[Lag]:
         """Those that are served here. Nobody reads for the others; their cursors stand still."""
-        return [lag for lag in self._shard.lags.values() if lag.until is None and lag.subscription in self._endpoints]
+        return [
+            lag
+            for lag in self._shard.lags.values()
+            if lag.until is None and not lag.waits and lag.subscription in self._endpoints
+        ]
 
     def _next(self) -> Lag | None:
         """Whose turn it is, of those whose endpoint is at least half empty."""
@@ -94,21 +104,27 @@ class Trail:
                 return
             if not endpoint.room():
                 return
-            wanted = False
-            if record.timestamp >= endpoint.since_ms and lag.leaves_open(record.offset):
-                try:
-                    event = read_event(record.value)
-                    wanted = self._directory.wants(lag.subscription, event)
-                except UnreadableEvent:
-                    wanted = False  # the common stream has sent it to the dead topic
-            lag.tracker.passed(record.offset, [lag.subscription] if wanted else ())
+            event = self._wanted(lag, endpoint, record)
+            lag.tracker.passed(record.offset, [lag.subscription] if event else ())
             lag.dirty = True
-            if wanted:
+            if event:
                 endpoint.offer(first_attempt(event, lag.subscription, shard, lag.topic, record.offset))
         if not shard.leaving and lag.until is None and not found:
             # nothing but markers of transactions up to here
             lag.tracker.position = max(lag.tracker.position, await consumer.position(partition))
             self._caught_up(lag)
+
+    def _wanted(self, lag: Lag, endpoint: Endpoint, record: ConsumerRecord) -> Event | None:
+        """The event, if its subscription has not had it and wants it. Raises NewerEvent."""
+        if record.timestamp < endpoint.since_ms or not lag.leaves_open(record.offset):
+            return None
+        try:
+            event = read_event(record.value)
+        except NewerEvent:
+            raise
+        except UnreadableEvent:
+            return None  # the common stream has sent it to the dead topic
+        return event if self._directory.wants(lag.subscription, event) else None
 
     def _caught_up(self, lag: Lag) -> bool:
         """Gives the subscription back to the common stream once nothing lies between them, and its endpoint is well."""

@@ -176,7 +176,12 @@ class Worker:
 
     async def _serve(self, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
         begins = {one.name: self._endpoints[one.name].since_ms for one in self._config.subscriptions if one.since is not None}
-        owner = Ownership(self._cluster, self._states, begins, opened=self._opened, closing=self._closing, failed=self._fail)
+        owner = Ownership(
+            *(self._cluster, self._states, self._kinds, begins, self._clock),
+            opened=self._opened,
+            closing=self._closing,
+            failed=self._fail,
+        )
         self._owner, self._shards = owner, owner.shards
         consumer = owner.consumer = self._cluster.consumer(
             group_id=group_id(self._cluster.topics),
