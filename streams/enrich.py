@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from producers.interface import Fetched, Provider, Refused
-from schemas.event import ENTITY_KEY, Change, ChangeEvent, ObservedEvent, Status
+from schemas.event import ENTITY_KEY, Action, Change, ChangeEvent, ObservedEvent, Status
 from streams import assemble
 from streams.diff import appearance, differences
 from streams.reading import Answer, Failed
@@ -32,10 +32,12 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Enriched:
-    """The change events, one for each sighting in the same order, and the snapshot to write (or to delete)."""
+    """The change events, one for each sighting in the same order, and the snapshot to write. `differs`: whether the answer differs from
+    the last state, or there was none."""
 
     events: list[ChangeEvent]
     snapshot: Write | None = None
+    differs: bool = True
 
 
 def covered(provider: Provider, sightings: Sequence[Sighting], state: State) -> Enriched:
@@ -68,20 +70,32 @@ def enriched(
     return _compared(provider, observed, before, answer, volatile)
 
 
+def unshown(provider: Provider, sightings: Sequence[Sighting], answer: Fetched) -> Enriched:
+    """Events of which the provider shows only a state of before, and has for as long as is waited: something changed, and what is not
+    known. That state is not kept."""
+    observed = [sighting.event for sighting in sightings]
+    state = State.of(answer)
+    return Enriched([assemble.read(provider, event, state, assemble.own_changes(event), partial=True) for event in observed])
+
+
 def _compared(
     provider: Provider, observed: list[ObservedEvent], before: State | None, fetched: Fetched, volatile: Collection[str]
 ) -> Enriched:
     after = State.of(fetched)
-    if fetched.partial and before is not None:
-        after = after.filled_from(before)
     first, *later = observed
-    differing = differences(before, after, volatile) if before is not None else None
-    changes = _changes(first, differing, after)
+    if before is not None and before.deleted:
+        differing = None
+        changes = [Change(key=ENTITY_KEY, action=Action.CREATED)]
+    else:
+        if fetched.partial and before is not None:
+            after = after.filled_from(before)
+        differing = differences(before, after, volatile) if before is not None else None
+        changes = _changes(first, differing, after)
     events = [
         assemble.read(provider, first, after, changes, baseline=differing is None, partial=fetched.partial),
         *(assemble.read(provider, event, after, _own(event, after), partial=fetched.partial) for event in later),
     ]
-    return Enriched(events, Write(first.subject.encode(), after.pack()))
+    return Enriched(events, Write(first.subject.encode(), after.pack()), differs=differing is None or bool(differing))
 
 
 def _changes(first: ObservedEvent, differing: list[Change] | None, after: State) -> list[Change]:
@@ -101,11 +115,12 @@ def _own(event: ObservedEvent, state: State) -> list[Change]:
 
 
 def _refused(observed: list[ObservedEvent], before: State | None, answer: Refused) -> Enriched:
-    if before is None:
-        return Enriched([assemble.refused(event, answer, assemble.own_changes(event), None) for event in observed])
+    if before is None or before.deleted:
+        known = before.entity if before else None
+        return Enriched([assemble.refused(event, answer, assemble.own_changes(event), known) for event in observed])
     first, *later = observed
     events = [
         assemble.refused(first, answer, assemble.deletion(before.document()), before.entity),
         *(assemble.refused(event, answer, assemble.own_changes(event), before.entity) for event in later),
     ]
-    return Enriched(events, Write(first.subject.encode(), None))
+    return Enriched(events, Write(first.subject.encode(), before.as_deleted(answer.fetched_at).pack()))

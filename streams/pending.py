@@ -10,7 +10,7 @@ from datetime import datetime
 
 import orjson
 
-from schemas.event import Entity, ObservedEvent
+from schemas.event import Action, Entity, ObservedEvent
 from streams.enrich import Sighting
 from streams.reading import Answer
 from streams.snapshots import State
@@ -23,7 +23,9 @@ _EXCERPT = 100
 @dataclass
 class Waiting:
     """The waiting events of one entity. The first `deferred` of them stand in the deferred topic. `before` is its last published
-    state, held for the length of a cycle: states may be large, and thousands of entities may wait."""
+    state, held for the length of a cycle: states may be large, and thousands of entities may wait. `rest`: runs while the entity
+    rests until it is looked at again. `shrunk_looks`: how often most of its members were
+    found to be gone, which is not believed until `doubted_until`."""
 
     subject: str
     sightings: list[Sighting] = field(default_factory=list)
@@ -31,6 +33,9 @@ class Waiting:
     reading: asyncio.Task[Answer] | None = None
     before: State | None = None
     looked_up: bool = False
+    rest: asyncio.Task[None] | None = None
+    shrunk_looks: int = 0
+    doubted_until: datetime | None = None
 
     @property
     def entity(self) -> Entity:
@@ -46,6 +51,17 @@ class Waiting:
     @property
     def answered(self) -> bool:
         return self.reading is not None and self.reading.done()
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the feed has named the entity's deletion last."""
+        return self.sightings[-1].event.data.action is Action.DELETED
+
+    def wake(self) -> None:
+        """End the rest."""
+        if self.rest is not None:
+            self.rest.cancel()
+            self.rest = None
 
     def let_go_of_state(self) -> None:
         self.before, self.looked_up = None, False
@@ -87,6 +103,7 @@ class Pending:
         deferred = min(count, waiting.deferred)
         waiting.deferred -= deferred
         waiting.reading = None
+        waiting.wake()
         waiting.let_go_of_state()
         self._events -= len(taken)
         if not waiting.sightings:

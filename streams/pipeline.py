@@ -9,29 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-from pydantic import ValidationError
-
-from producers.interface import Fetched
 from runtime.topics import read_to_end
 from schemas.event import ObservedEvent, Status
 from streams import raw
 from streams.dedupe import Mark, first_sightings
-from streams.enrich import Sighting, covered, enriched
+from streams.enrich import Sighting
 from streams.feedtime import FeedTimes
+from streams.inquiry import Inquiry, Shown
 from streams.lane import Outcome
 from streams.output import Record
 from streams.pending import Pending, Waiting, from_record
 from streams.place import Place
-from streams.reading import Answer, Failed
 from streams.records import Records, kept
-from streams.snapshots import State
 from streams.statistics import Counts, Statistics
 from streams.sweep import Sweep, Sweeping
 from streams.tables import Write
@@ -40,8 +33,6 @@ log = logging.getLogger(__name__)
 
 MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
-STRAGGLERS_S = 0.25
-"""What can be published waits no longer than this for the next answer: one slow entity costs the others of its batch little."""
 
 
 @dataclass
@@ -64,7 +55,7 @@ class Pipeline:
         self._name = place.provider.name
         self._records = Records(place.cluster.topics, self._name, partition, place.dead)
         self._pending = Pending()
-        self._answered: set[str] = set()
+        self._inquiry = Inquiry(place, partition, self._pending)
         self._unreadable: dict[bytes, tuple[bytes, str]] = {}
         self._wake = asyncio.Event()
         self._feed_times = FeedTimes()
@@ -97,9 +88,7 @@ class Pipeline:
                 records[record.key] = record.value
         for sighting in sorted(self._readable(records), key=lambda sighting: sighting.offset):
             self._pending.add(sighting).deferred += 1
-        for waiting in self._pending:
-            self._ask(waiting)
-            waiting.let_go_of_state()
+        await self._inquiry.start(wake)
         if records:
             log.info("%s/%d: %d deferred events taken up", self._records.raw, self._partition, len(records))
 
@@ -114,10 +103,7 @@ class Pipeline:
 
     async def stop(self) -> None:
         self._sweeping.stop()
-        readings = [waiting.reading for waiting in self._pending if waiting.reading is not None]
-        for reading in readings:
-            reading.cancel()
-        await asyncio.gather(*readings, return_exceptions=True)
+        await self._inquiry.stop()
 
     async def cycle(self, events: Sequence[Any]) -> Outcome:
         cycle = _Cycle()
@@ -130,9 +116,8 @@ class Pipeline:
         cycle.counts.events, cycle.counts.repeats = len(events), len(parsed) - len(fresh)
         cycle.marks = {sighting.id: Write(sighting.id.encode(), self._mark(sighting.event).pack()) for sighting in fresh}
         touched = {sighting.event.subject: self._pending.add(sighting) for sighting in fresh}
-        await self._answers(touched.values())
-        answered, self._answered = self._answered, set()
-        touched |= {subject: waiting for subject in answered if (waiting := self._pending.get(subject)) is not None}
+        await self._inquiry.ask(touched.values())
+        touched |= self._inquiry.answered()
         for waiting in touched.values():
             self._publish_answered(waiting, cycle)
         for waiting in touched.values():
@@ -161,77 +146,17 @@ class Pipeline:
         """An event that was read ahead is met again when the feed has come to its time, so it is kept from then on."""
         return Mark(max(self._feed_times.of(event.id), raw.told_at_ms(event)))
 
-    async def _answers(self, touched: Iterable[Waiting]) -> None:
-        """Ask about the entities, and wait for the answers as long as the batch budget lets, and as more of them come."""
-        budget = self._place.batch_budget.total_seconds()
-        until = time.monotonic() + budget
-        unanswered: set[asyncio.Task[Answer]] = set()
-        some_known = False
-        for waiting in touched:
-            if waiting.reading is None and self._covering(waiting) is None:
-                reading = self._ask(waiting)
-                if self._place.reader.settling_s(waiting.newest) < budget:
-                    unanswered.add(reading)
-            else:
-                some_known = some_known or waiting.reading is None or waiting.reading.done()
-        while unanswered and (left := until - time.monotonic()) > 0:
-            answered, unanswered = await asyncio.wait(unanswered, timeout=min(STRAGGLERS_S, left))
-            if some_known and not answered:
-                return
-            some_known = some_known or bool(answered)
-
-    def _ask(self, waiting: Waiting, *, was_readable: bool = False) -> asyncio.Task[Answer]:
-        known = was_readable or self._before(waiting) is not None
-        reading = asyncio.create_task(
-            self._place.reader.read(waiting.entity, waiting.newest, was_readable=known), name=f"read {waiting.subject}"
-        )
-        waiting.reading = reading
-
-        def answered(_: asyncio.Task[Answer]) -> None:
-            self._answered.add(waiting.subject)
-            self._wake.set()
-
-        reading.add_done_callback(answered)
-        return reading
-
-    def _before(self, waiting: Waiting) -> State | None:
-        """The entity's last published state."""
-        if not waiting.looked_up:
-            stored = self._place.snapshots.look_up(self._partition, waiting.subject.encode())
-            waiting.before = self._unpacked(waiting.subject, stored) if stored else None
-            waiting.looked_up = True
-        return waiting.before
-
-    @staticmethod
-    def _unpacked(subject: str, stored: bytes) -> State | None:
-        try:
-            return State.unpack(stored)
-        except (ValidationError, zlib.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            log.warning("%s: the last state can't be read, and is taken as unknown: %r", subject, error)
-            return None
-
-    def _covering(self, waiting: Waiting) -> State | None:
-        """The last state, where it is whole and newer than all the waiting events: then there is nothing to ask. A resync always
-        asks."""
-        if any(sighting.event.data.resync for sighting in waiting.sightings):
-            return None
-        before = self._before(waiting)
-        if before is None or before.partial:
-            return None
-        return before if self._place.reader.covers(before.fetched_at, waiting.newest) else None
-
     def _publish_answered(self, waiting: Waiting, cycle: _Cycle) -> None:
         """Publish what there is an answer for. A fault of ours in it costs this entity's events, and no others."""
         try:
-            published = self._published(waiting)
+            shown = self._inquiry.shown(waiting)
+            changes = self._changes(shown) if shown is not None else []
         except Exception as fault:
             log.exception("%s: its events can't be published", waiting.subject)
             self._bury(waiting, repr(fault), cycle)
             return
-        if published is None:
+        if shown is None:
             return
-        answer = _answer(waiting.reading) if waiting.reading is not None else None
-        changes, snapshot = published
         taken, deferred = self._pending.take(waiting, len(changes))
         for sighting, (record, status) in zip(taken, changes, strict=True):
             if self._records.is_dead(record):
@@ -243,31 +168,18 @@ class Pipeline:
             cycle.changes.append((sighting.offset, record))
         cycle.others += self._records.undefer(taken[:deferred])
         # the first record tells what differs from the last state: where it is not published, that stays the last one told
+        snapshot = kept(shown.result.snapshot)
         if snapshot is not None and not self._records.is_dead(changes[0][0]):
             cycle.snapshots.append(snapshot)
         if waiting.sightings:
-            self._ask(waiting, was_readable=isinstance(answer, Fetched))
+            self._inquiry.go_on(waiting, shown.answer)
 
-    def _published(self, waiting: Waiting) -> tuple[list[tuple[Record, Status]], Write | None] | None:
-        """The records of the entity's first events, as many as can be told of now, and its snapshot. None: no answer yet."""
-        provider = self._place.provider
-        if waiting.reading is None:
-            state = self._covering(waiting) if waiting.sightings else None
-            if state is None:
-                return None
-            taken = waiting.sightings
-            result = covered(provider, taken, state)
-        elif waiting.reading.done():
-            answer = _answer(waiting.reading)
-            taken = waiting.sightings[: self._told(waiting, answer)]
-            result = enriched(provider, taken, self._before(waiting), answer, self._place.volatile)
-        else:
-            return None
-        changes = [
+    def _changes(self, shown: Shown) -> list[tuple[Record, Status]]:
+        """The records of the events that the answer speaks of."""
+        return [
             (self._records.change(sighting, change), change.data.enrichment.status)
-            for sighting, change in zip(taken, result.events, strict=True)
+            for sighting, change in zip(shown.sightings, shown.result.events, strict=True)
         ]
-        return changes, kept(result.snapshot)
 
     def _bury(self, waiting: Waiting, error: str, cycle: _Cycle) -> None:
         taken, deferred = self._pending.take(waiting, len(waiting.sightings))
@@ -275,22 +187,3 @@ class Pipeline:
             cycle.marks[sighting.id] = Write(sighting.id.encode(), None)
             cycle.others.append(self._records.dead_event(sighting, "fault", error))
         cycle.others += self._records.undefer(taken[:deferred])
-
-    def _told(self, waiting: Waiting, answer: Answer) -> int:
-        """How many of the waiting events, from the first on, the answer speaks of: those that came too late for it wait on."""
-        fetched_at = getattr(answer, "fetched_at", None)
-        if fetched_at is None:
-            return len(waiting.sightings)
-        told = 1
-        while told < len(waiting.sightings) and self._place.reader.covers(fetched_at, waiting.sightings[told].event.time):
-            told += 1
-        return told
-
-
-def _answer(reading: asyncio.Task[Answer]) -> Answer:
-    """What the reading brought. A fault of ours in it fails this entity's events, and no others."""
-    fault = reading.exception()
-    if fault is None:
-        return reading.result()
-    log.error("%s: %r", reading.get_name(), fault, exc_info=fault)
-    return Failed(repr(fault))

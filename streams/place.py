@@ -8,6 +8,7 @@ from datetime import timedelta
 from producers.interface import Provider
 from runtime.kafka import Cluster
 from streams.deadlimit import DeadCount
+from streams.looks import Looks
 from streams.reading import EntityReader
 from streams.tables import StateTable
 
@@ -16,7 +17,8 @@ BATCH_BUDGET = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Place:
-    """`batch_budget`: how long a batch waits for fetches before it leaves them behind. `volatile`: fields that are not compared."""
+    """`batch_budget`: how long a batch waits for fetches before it leaves them behind. `volatile`: fields that are not compared. `looks`:
+    when an entity that does not show its change is looked at again."""
 
     provider: Provider
     reader: EntityReader
@@ -27,3 +29,4 @@ class Place:
     batch_budget: timedelta = BATCH_BUDGET
     dead: DeadCount = field(default_factory=DeadCount)
     volatile: frozenset[str] = frozenset()
+    looks: Looks = field(default_factory=Looks)

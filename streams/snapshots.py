@@ -17,10 +17,22 @@ _COMPRESSION = 1
 """A series with thousands of episodes is megabytes of JSON; the fastest level takes nine tenths of it away."""
 
 
+_DELETED = b"\0deleted"
+"""Begins the marker of a deleted entity. A compressed state begins otherwise, so the two are told apart without unpacking."""
+
+
+def is_deletion(packed: bytes) -> bool:
+    """Whether this is the marker of an entity whose deletion was published."""
+    return packed.startswith(_DELETED)
+
+
 @dataclass(frozen=True)
 class State:
     """What of a `Fetched` is compared, and what a deleted entity's last event needs. `partial`: a part of it could not be read.
-    `languages` is None in snapshots written before they were kept."""
+    `languages` is None in snapshots written before they were kept. `updated_at`: when the record says that it last changed.
+
+    `deleted`: the entity's deletion was published. What is left is a marker: should the entity come back, it is published as created.
+    """
 
     entity: Entity
     fetched_at: datetime
@@ -31,6 +43,8 @@ class State:
     partial: bool = False
     parser_version: int = 1
     languages: tuple[str, ...] | None = ()
+    updated_at: datetime | None = None
+    deleted: bool = False
 
     @classmethod
     def of(cls, fetched: Fetched) -> State:
@@ -44,7 +58,11 @@ class State:
             fetched.partial,
             fetched.parser_version,
             fetched.languages,
+            fetched.updated_at,
         )
+
+    def as_deleted(self, at: datetime) -> State:
+        return State(self.entity, at, deleted=True)
 
     def filled_from(self, before: State) -> State:
         """This state with what it lacks taken from the one before: of a partial answer, what is missing has not been deleted."""
@@ -76,12 +94,16 @@ class State:
             "partial": self.partial,
             "parser_version": self.parser_version,
             "languages": self.languages,
+            "updated_at": self.updated_at and self.updated_at.isoformat(),
         }
+        if self.deleted:
+            return _DELETED + orjson.dumps(document)
         return zlib.compress(orjson.dumps(document), _COMPRESSION)
 
     @classmethod
     def unpack(cls, packed: bytes) -> State:
-        value = orjson.loads(zlib.decompress(packed))
+        deleted = is_deletion(packed)
+        value = orjson.loads(packed.removeprefix(_DELETED) if deleted else zlib.decompress(packed))
         return cls(
             entity=Entity.model_validate(value["entity"]),
             fetched_at=datetime.fromisoformat(value["fetched_at"]),
@@ -92,4 +114,6 @@ class State:
             partial=value.get("partial", False),
             parser_version=value.get("parser_version", 1),
             languages=tuple(languages) if (languages := value.get("languages")) is not None else None,
+            updated_at=datetime.fromisoformat(updated_at) if (updated_at := value.get("updated_at")) else None,
+            deleted=deleted,
         )

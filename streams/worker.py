@@ -24,6 +24,7 @@ from runtime.topics import ensure_topics
 from schemas.config import Config
 from streams.app import StreamsApp
 from streams.liveness import CHECK_EVERY_S, Stalled, Watchdog
+from streams.looks import Looks
 from streams.metrics import StreamsMetrics
 from streams.place import Place
 from streams.reading import EntityReader, Patience
@@ -79,8 +80,8 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
     app.on_owned = share_out
     for name, provider in providers.items():
         limits = settings[name]
-        patience = Patience(limits.settle, limits.retry_budget, limits.forbidden_recheck)
-        reader = EntityReader(provider, patience)
+        patience = Patience(limits.settle, limits.retry_budget, limits.forbidden_recheck, limits.look_again_share)
+        reader = EntityReader(provider, patience, budget=rates[name])
         app.places[name] = Place(
             provider,
             reader,
@@ -90,6 +91,7 @@ async def _run(config: Config, cluster: Cluster, stop: asyncio.Event, metrics: S
             limits.dedupe_window,
             limits.batch_budget,
             volatile=frozenset(limits.volatile),
+            looks=Looks(tuple(limits.look_again), limits.stale_patience),
         )
     metrics.app, metrics.rates = app, rates
     await app.start()

@@ -16,6 +16,7 @@ _RATE = 1_000_000
 
 class BenchProvider:
     name = PROVIDER
+    names_changes = False
     feeds: tuple[Feed, ...] = ()
 
     def __init__(self, url: str) -> None:
@@ -25,6 +26,8 @@ class BenchProvider:
         answer = await self._http.get(f"assets/{entity.id}")
         document = answer.json()
         return fetched(entity, document["fields"], answer.date)
+
+    async def probe(self) -> None: ...
 
     def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
         path = change.native_id if change.key == "images" else None

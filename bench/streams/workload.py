@@ -52,7 +52,7 @@ def fetched(of: Entity, fields: Mapping[str, object], at: datetime) -> Fetched:
     path = f"/images/{of.id}.jpg"
     image = Image(kind="mezzanine", url=f"https://images.example{path}", path=path, width=1920, height=1080)
     named = of.model_copy(update={"name": fields["title"]})
-    return Fetched(named, at, fields=fields, images={path: image}, primary_image=path)
+    return Fetched(named, at, fields=fields, images={path: image}, primary_image=path, updated_at=at)
 
 
 def observed(number: int, edit: int, time: datetime) -> ObservedEvent:

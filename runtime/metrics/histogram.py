@@ -17,6 +17,11 @@ class Histogram:
         self._counts = [0] * len(_NAMES)
         self.sum = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many values were observed."""
+        return sum(self._counts)
+
     def observe(self, seconds: float) -> None:
         self._counts[bisect_left(BOUNDS_S, seconds)] += 1
         self.sum += seconds

@@ -44,7 +44,10 @@ class Provider(Section):
     """What all providers share. `rate`: requests/s, of which enrichment has `enrichment_share`. `overlap`: how far a poll reaches
     back behind the last one. `settle`: an entity is fetched no earlier than this after its newest event, since replicas lag.
     `batch_budget`: how long a batch waits for fetches before it leaves them behind. `retry_budget`: how long an entity that fails is
-    asked for while the provider answers for others. `forbidden_recheck`: after this a 403 of a readable entity is asked once more.
+    asked for while the provider answers for others. `forbidden_recheck`: for this long an entity that could be read must be refused (403,
+    404, 410) to count as deleted. `look_again`: when an entity that shows no change is asked again, counted from its event's time;
+    `look_again_share`: the part of enrichment's requests that this may take. `stale_patience`: how long answers of caches that are older
+    than an event are not taken.
     `volatile`: fields that move without a change that anybody could see; they are not compared. A list takes the default's place."""
 
     credentials: ClassVar[tuple[str, ...]] = ()
@@ -76,6 +79,9 @@ class Provider(Section):
     batch_budget: Duration = _seconds(2)
     retry_budget: Duration = _seconds(60)
     forbidden_recheck: Duration = _seconds(900)
+    look_again: Annotated[list[Duration], Many] = Field(default=[_seconds(60 * minutes) for minutes in (1, 3, 10, 30, 60)])
+    look_again_share: Number = Field(default=0.1, gt=0, le=1)
+    stale_patience: Duration = _hours(1)
     volatile: FieldNames = Field(default=[*VOTES])
     timeout: Period = _seconds(15)
     max_body_bytes: Count = Field(default=32 * 1024 * 1024, gt=0)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from producers.interface import Feed, Fetched, Refused
+from runtime.http import ProviderUnavailable
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
 from schemas.event import Action, Change, Entity, Image, ObservedData, ObservedEvent
@@ -56,9 +57,12 @@ def image(path: str, language: str | None = None) -> Image:
 
 @dataclass
 class MemoryProvider:
-    """Answers with what stands in `answers`, else with a name; an exception there is raised. `asked` counts the questions."""
+    """Answers with what stands in `answers`, else with a name; an exception there is raised. `asked` counts the questions. `away`: the
+    route that always answers does not."""
 
     name: str = PROVIDER
+    names_changes: bool = False
+    away: bool = False
     answers: dict[str, Fetched | Refused | Exception | None] = field(default_factory=dict)
     stuck: Path | None = None
     asked: list[str] = field(default_factory=list)
@@ -75,6 +79,10 @@ class MemoryProvider:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def probe(self) -> None:
+        if self.away:
+            raise ProviderUnavailable("connection refused")
 
     def pictured(self, change: Change, images: Mapping[str, Image]) -> list[Image]:
         return [images[change.native_id]] if change.key == "images" and change.native_id in images else []

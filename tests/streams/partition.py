@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from producers.interface import Fetched
 from runtime.kafka import Cluster
 from schemas.event import ChangeEvent, Entity
+from streams.looks import Looks
 from streams.pipeline import Pipeline
 from streams.place import Place
 from streams.reading import EntityReader, Patience
@@ -44,12 +45,35 @@ class MemoryTable:
 class Partition:
     """A partition's pipeline with its tables; `feed` is one cycle, and returns what it published."""
 
-    def __init__(self, provider, *, settle=0.0, budget=1.0, tables=None, window=timedelta(days=30), volatile=()):
+    def __init__(
+        self,
+        provider,
+        *,
+        settle=0.0,
+        budget=1.0,
+        tables=None,
+        window=timedelta(days=30),
+        volatile=(),
+        looks=None,
+        clock=None,
+        patience=None,
+    ):
+        """`looks`: by default an entity that shows no change is not looked at again."""
         self.seen, self.snapshots = tables or (MemoryTable(), MemoryTable())
         self.cluster = Cluster.at("127.0.0.1:1")
-        reader = EntityReader(provider, Patience(settle=timedelta(seconds=settle), forbidden_recheck=timedelta(0)))
+        patience = patience or Patience(settle=timedelta(seconds=settle), forbidden_recheck=timedelta(0))
+        reader = EntityReader(provider, patience, clock)
         bounds = window, timedelta(seconds=budget)
-        place = Place(provider, reader, self.cluster, self.seen, self.snapshots, *bounds, volatile=frozenset(volatile))
+        place = Place(
+            provider,
+            reader,
+            self.cluster,
+            self.seen,
+            self.snapshots,
+            *bounds,
+            volatile=frozenset(volatile),
+            looks=looks or Looks(again=()),
+        )
         self.pipeline = Pipeline(place, PARTITION)
         self.offset = 0
 

@@ -125,18 +125,24 @@ async def test_an_entity_is_asked_for_as_the_event_names_it_that_knows_its_paren
     assert [entity.parents for entity in asked] == [parents]
 
 
-async def test_an_entity_that_was_deleted_and_comes_back_is_a_baseline_again(provider):
+async def test_an_entity_that_was_deleted_and_comes_back_is_created_and_may_be_deleted_again(provider):
     provider.answers["1"] = show("Nature", at(2))
     partition = Partition(provider)
     await partition.feed(pbs(1))
     provider.answers["1"] = Refused(SERIES, forbidden=False, fetched_at=at(12))
     (gone,) = changes(await partition.feed(pbs(10)))
     assert [(change.key, change.action) for change in gone.data.changes] == [("entity", "deleted")]
-    assert partition.snapshots.rows == {}
+    (still,) = changes(await partition.feed(pbs(11)))
+    assert [(change.key, change.action) for change in still.data.changes] == [("entity", "updated")], "told once"
     provider.answers["1"] = show("Nature again", at(22))
     (back,) = changes(await partition.feed(pbs(20)))
     assert back.data.enrichment.baseline
-    assert [(change.key, change.before) for change in back.data.changes] == [("entity", None)]
+    assert [(change.key, change.action, change.before) for change in back.data.changes] == [("entity", "created", None)]
+    assert back.type == "changecast.pbs.series.entity.created"
+    provider.answers["1"] = Refused(SERIES, forbidden=False, fetched_at=at(32))
+    (again,) = changes(await partition.feed(pbs(30)))
+    assert [(change.action, change.before["title"]) for change in again.data.changes] == [("deleted", "Nature again")]
+    assert again.id != gone.id
 
 
 async def test_only_the_first_event_of_what_is_gone_tells_its_last_state(provider):

@@ -18,7 +18,7 @@ from runtime.http import BadResponse, CredentialsRejected
 from runtime.kafka import Cluster
 from runtime.rate import RateLimit
 from schemas.event import Entity
-from streams.reading import CREDENTIALS_RETRY_S, EntityReader, Failed, Patience
+from streams.reading import CREDENTIALS_RETRY_S, EntityReader, Failed, Patience, Question
 from tests.producers.troubles import MAX_BODY_BYTES, NOWHERE, RETRY_AFTER_S, TIMEOUT_S, TROUBLES, FailsFor
 from tests.producers.worlds import config_for, now
 
@@ -44,7 +44,7 @@ async def test_an_entity_is_asked_for_again_until_the_trouble_has_passed(name):
     clock = ManualClock(now())
     async with Sandbox() as sandbox, enriching(sandbox, clock) as reader:
         sandbox.faults.add(TROUBLES[name].of("tmdb", times=2))
-        answer = await reader.read(MOVIE, now(), was_readable=False)
+        answer = await reader.read(Question(MOVIE, now()))
         assert isinstance(answer, Fetched)
         assert answer.entity.name == "Fight Club"
         assert not sandbox.faults.pending
@@ -59,7 +59,7 @@ async def test_answers_that_stay_unreadable_end_with_the_budget(name):
     clock = ManualClock(now())
     async with Sandbox() as sandbox, enriching(sandbox, clock) as reader:
         sandbox.faults.add(TROUBLES[name].of("tmdb"))
-        assert isinstance(await reader.read(MOVIE, now(), was_readable=False), Failed)
+        assert isinstance(await reader.read(Question(MOVIE, now())), Failed)
     assert PATIENCE.retry_budget.total_seconds() < clock.monotonic() < 4 * PATIENCE.retry_budget.total_seconds()
 
 
@@ -69,7 +69,7 @@ async def test_ten_minutes_of_500_give_up_no_entity_and_cost_few_requests():
         movies = [sandbox.catalogue.edit("tmdb", "movie-created").subject.split(":")[2] for _ in range(50)]
         sandbox.faults = FailsFor(clock, TEN_MINUTES_S)
         entities = [Entity(type="movie", native_type="movie", id=movie) for movie in movies]
-        answers = await asyncio.gather(*(reader.read(entity, now(), was_readable=False) for entity in entities))
+        answers = await asyncio.gather(*(reader.read(Question(entity, now())) for entity in entities))
         assert all(isinstance(answer, Fetched) for answer in answers)
         assert clock.monotonic() >= TEN_MINUTES_S
         assert sandbox.requests.count("tmdb", status=500) < TEN_MINUTES_S / 2
@@ -78,7 +78,7 @@ async def test_ten_minutes_of_500_give_up_no_entity_and_cost_few_requests():
 async def test_an_entity_waits_while_the_host_cannot_be_found():
     clock = ManualClock(now())
     async with Sandbox() as sandbox, enriching(sandbox, clock, base_url=NOWHERE) as reader:
-        reading = asyncio.create_task(reader.read(MOVIE, now(), was_readable=False))
+        reading = asyncio.create_task(reader.read(Question(MOVIE, now())))
         while clock.monotonic() < TEN_MINUTES_S:
             assert not reading.done()
             await asyncio.sleep(0)
