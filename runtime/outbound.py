@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,23 +116,28 @@ class Outbound:
         named = f"{host}:{port}" if port is not None and ":" not in host else host
         if proxy_bypass_environment(named, dict(self._environ)):
             return True
-        address = _address(host)
+        address = written_address(host)
         return address is not None and any(_holds(entry.strip(), address) for entry in self._environ.get("no", "").split(","))
 
 
 def is_loopback(host: str) -> bool:
     """By the name alone: nothing is looked up."""
-    address = _address(host)
-    if address is None:
-        return host == "localhost" or host.endswith(".localhost")
+    name = host.rstrip(".").lower()
+    if (address := written_address(name)) is None:
+        return name == "localhost" or name.endswith(".localhost")
     mapped = getattr(address, "ipv4_mapped", None) or address
     return mapped.is_loopback or mapped.is_unspecified
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def written_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a URL's host is, in any of the forms that a system's resolver takes (`127.1`, `0x7f000001`). None: a name."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
         return None
 
 

@@ -20,7 +20,7 @@ from yarl import URL
 from runtime.descriptors import OutOfDescriptors, is_shortage
 from runtime.dns import LookupFailed, Resolver
 from runtime.http_dates import retry_after
-from runtime.outbound import Outbound, Proxy, is_loopback
+from runtime.outbound import Outbound, Proxy, is_loopback, written_address
 from runtime.reasons import reason_of
 from runtime.wire import NoAnswer, Response, session
 from schemas import redaction
@@ -28,7 +28,7 @@ from schemas.config import Delivery
 from schemas.config.addresses import wire_address
 from schemas.delivery import MAX_ANSWER_BYTES, ErrorClass
 from sinks.answer import Answer, Meaning
-from sinks.guard import AddressRefused, Network, check, guarded_socket, written_address
+from sinks.guard import AddressRefused, Network, check, guarded_socket
 from sinks.retry import RETRY_AFTER_STATUSES
 
 _KEEPALIVE_S = 4.0
@@ -37,6 +37,7 @@ _DNS_CACHE_S = 10
 """Short, so that a receiver can move. Safe at any length: the guard looks at the address that is connected to."""
 _DRAIN_S = 1.0
 """The answer is in the status; so long is waited for the rest of a 2xx, which lets the connection be used again."""
+_SHORTEST_S = 0.001
 _GONE = 410
 _CLOSED_WHILE_IDLE = "the receiver had closed the idle connection"
 _SENT_AGAIN = f"{_CLOSED_WHILE_IDLE}: sent again on a new one"
@@ -175,7 +176,7 @@ class Client:
         if self._proxied is None or is_loopback(host):
             return self._direct
         if (address := written_address(host)) is not None:
-            check(address, self._allow)
+            check(str(address), self._allow)
         return self._proxied
 
     def _target(self, url: str) -> _Target:
@@ -185,7 +186,8 @@ class Client:
         return target
 
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
-        return aiohttp.ClientTimeout(total=seconds, sock_connect=self._connect_timeout_s)
+        # aiohttp takes 0 and less for no limit at all
+        return aiohttp.ClientTimeout(total=max(seconds, _SHORTEST_S), sock_connect=self._connect_timeout_s)
 
     async def post(
         self,

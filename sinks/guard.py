@@ -122,18 +122,6 @@ def check(address: str, allow: Sequence[Network]) -> None:
         raise AddressRefused(f"address {plain} is {reason}: add it to network.allow to let webhooks reach it")
 
 
-def written_address(host: str) -> str | None:
-    """The address that a URL's host is, in any of the forms that a system's resolver takes (`127.1`, `0x7f000001`). None: a name."""
-    try:
-        return str(ipaddress.ip_address(host.split("%", 1)[0]))
-    except ValueError:
-        pass
-    try:
-        return str(ipaddress.IPv4Address(socket.inet_aton(host)))
-    except (OSError, ValueError):
-        return None
-
-
 def guarded_socket(allow: Sequence[Network]) -> Callable[[AddrInfo], socket.socket]:
     """A socket factory for aiohttp's TCPConnector, which calls it with each address right before it connects to that address."""
 

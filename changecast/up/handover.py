@@ -25,7 +25,8 @@ class _Handed(BaseModel):
     path: Path
     text: str
     variables: dict[str, str]
-    files: dict[str, str]
+    files: dict[str, str] = {}
+    """An `up` of a version before has none to hand over."""
 
 
 def hand_over(source: Source) -> int:

@@ -1,4 +1,4 @@
-"""How connections are made: certificates in PEM, proxies, and who we are to a receiver."""
+"""Settings of connections: certificates in PEM, proxies, and authentication to a webhook's receiver."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ def _without_login(address: str) -> str:
 
 
 class OAuth2(Section):
-    """Client credentials (RFC 6749, section 4.4): each request of the webhook bears an access token from `token_url`. `authentication`: the
-    client's id and secret go as HTTP Basic, or in the `body` of the token request. `parameters`: what else that request says, as
-    `audience` or `resource`."""
+    """Client credentials (RFC 6749, section 4.4): each request of the webhook carries an access token. `authentication`: the client's id
+    and secret go as HTTP Basic, or in the `body` of the token request. `parameters`: what else that request says, as `audience` or
+    `resource`."""
 
     token_url: Annotated[Url, AfterValidator(_without_login)]
     client_id: Text

@@ -165,6 +165,8 @@ ENVIRON = {"https": "http://s:1", "http": "http://h:1", "all": "http://a:1"}
         ("http://[::1]/x", "http://c:1", ENVIRON, None),
         ("http://[::ffff:127.0.0.1]/x", "http://c:1", ENVIRON, None),
         ("http://0.0.0.0/x", "http://c:1", ENVIRON, None),
+        ("http://127.1/x", "http://c:1", ENVIRON, None),
+        ("http://2130706433/x", "http://c:1", ENVIRON, None),
     ],
 )
 def test_the_proxy_for_an_address(url: str, configured: str | None, environ: dict[str, str], expected: str | None) -> None:
@@ -290,7 +292,7 @@ async def test_webhooks_go_through_a_proxy_where_the_config_says_so(tmp_path: Pa
             assert away.error_class is ErrorClass.CONNECTION
             asked = len(proxy.asked)
             # what is written as an address is checked here; the guard looks at loopback itself
-            for host in ("10.0.0.1", "0x0a.1", "[fd00::1]", "2130706433", "127.0.0.1", "localhost", "169.254.169.254"):
+            for host in ("10.0.0.1", "0x0a.1", "[fd00::1]", "0x7f.1", "127.0.0.1", "localhost", "169.254.169.254"):
                 reply = await sending.post(f"http://{host}/", b"{}", {})
                 assert reply.error_class is ErrorClass.ADDRESS_REFUSED, host
             assert len(proxy.asked) == asked
@@ -304,6 +306,8 @@ async def test_webhooks_go_through_a_proxy_where_the_config_says_so(tmp_path: Pa
 async def test_a_receiver_on_loopback_that_is_allowed_is_reached_without_the_proxy() -> None:
     async with receiving() as receiver, proxying({}) as proxy:
         sending = Client(Delivery.model_validate({"proxy": proxy.url}), LOOPBACK)
-        assert (await sending.post(receiver.url, b"{}", {})).status == 200
+        for host in ("127.0.0.1", "localhost.", "0x7f.1"):
+            await sending.post(receiver.url.replace("127.0.0.1", host), b"{}", {})
         await sending.aclose()
+    assert len(receiver.calls) == 3
     assert proxy.asked == []

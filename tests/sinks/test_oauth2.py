@@ -26,7 +26,7 @@ from schemas.config.connections import OAuth2
 from schemas.delivery import ErrorClass
 from sinks.client import Client, Reply
 from sinks.oauth2 import Authorized, NoToken, Tokens, token_of, token_request
-from tests.sinks.worlds import Call, Receiver, receiving
+from tests.sinks.worlds import Call, Receiver, World, change_event, config_of, receiving, until, webhook
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 SECRET = "hunter2/hunter2:x"
@@ -253,6 +253,13 @@ async def test_the_token_endpoint_is_past_the_guard_and_within_the_attempts_time
     assert here.receiver.calls == []
 
 
+async def test_an_attempt_that_has_no_time_left_after_the_token_ends() -> None:
+    """A time-out of 0 is none to aiohttp."""
+    async with scene() as here:
+        reply = await here.client.post(f"{here.receiver.url}/x", b"{}", {}, within_s=0.0)
+    assert (reply.status, reply.error_class) == (None, ErrorClass.TIMEOUT)
+
+
 async def test_a_token_is_a_secret_as_soon_as_it_is_there() -> None:
     async with scene() as here:
         here.issuer.says = lambda: web.Response(body=b'{"access_token": "2YotnFZFEjr1zCsicMWpAA"}')
@@ -292,3 +299,33 @@ class _Secret:
 
     def get_secret_value(self) -> str:
         return self._value
+
+
+async def test_a_token_endpoint_that_is_away_holds_up_its_own_endpoint_alone(world: World) -> None:
+    away = True
+
+    async def both(call: Call) -> web.Response:
+        if call.path != "/token":
+            return web.Response()
+        return web.Response(status=503) if away else web.Response(text='{"access_token": "t", "expires_in": 3600}')
+
+    async with receiving(both) as receiver:
+        oauth2 = {"token_url": f"{receiver.url}/token", "client_id": "us", "client_secret": "hunter2hunter2"}
+        config = config_of(
+            webhook("hook", f"{receiver.url}/hook", oauth2=oauth2),
+            webhook("other", f"{receiver.url}/other"),
+            retry_schedule=["1s"] * 20,
+            breaker={"requests": 1000},
+        )
+        async with world.working(config):
+            await world.publish(*(change_event(number, entity_id=str(number)) for number in range(3)))
+            await until(lambda: len(receiver.to("/other")) == 3 and receiver.to("/token"))
+            assert receiver.to("/hook") == []
+            away = False
+            await until(lambda: len(receiver.to("/hook")) == 3)
+        attempts = [attempt for attempt in await world.attempts() if attempt.subscription == "hook"]
+    assert {call.headers["authorization"] for call in receiver.to("/hook")} == {"Bearer t"}
+    assert {attempt.error for attempt in attempts if attempt.outcome == "retry"} == {
+        "no access token: token endpoint: status 503"
+    }
+    assert {attempt.status_code for attempt in attempts if attempt.outcome == "retry"} == {None}

@@ -1,4 +1,4 @@
-"""Client certificates and OAuth2 of a webhook: what is wrong with them is told before anything runs."""
+"""Client certificates and OAuth2 of a webhook: mistakes are config errors, found before anything runs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_certificate_and_key_are_taken_from_their_files(tmp_path: Path, authorit
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "reported"),
     [
         ("cert_file: us.crt, key_file: other.key", "key_file: the key does not belong to the certificate"),
         ("cert_file: us.crt, key_file: us.key, key_password: x", "key_file: the key is not encrypted: leave out key_password"),
@@ -77,7 +77,7 @@ def test_certificate_and_key_are_taken_from_their_files(tmp_path: Path, authorit
         ("key_file: us.key", 'missing key "cert"'),
     ],
 )
-def test_what_does_not_fit_is_told_at_its_key(tmp_path: Path, authority: Authority, fields: str, told: str) -> None:
+def test_what_does_not_fit_is_told_at_its_key(tmp_path: Path, authority: Authority, fields: str, reported: str) -> None:
     authority.client("us")
     authority.client("other")
     authority.client("locked")
@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_told_at_its_key(tmp_path: Path, authority: Authori
     (tmp_path / "weak.key").write_bytes(weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (tmp_path / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
     (one,) = errors(tmp_path, webhook(f"client_certificate: {{{fields}}}"))
-    assert told in one
+    assert reported in one
     assert one.startswith("changecast.yaml:6:")
 
 
@@ -148,7 +148,7 @@ def test_oauth2_is_taken_and_its_secret_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "reported"),
     [
         (f"headers: {{authorization: x}}\n    oauth2: {OAUTH2}", "oauth2: oauth2 sets the header Authorization: leave it out of"),
         ("oauth2: {token_url: x, client_id: a, client_secret: b}", "oauth2.token_url: not a web address"),
@@ -161,9 +161,9 @@ def test_oauth2_is_taken_and_its_secret_is_one(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_oauth2_is_told(tmp_path: Path, fields: str, told: str) -> None:
+def test_what_is_wrong_with_oauth2_is_told(tmp_path: Path, fields: str, reported: str) -> None:
     (one,) = errors(tmp_path, webhook(fields))
-    assert told in one
+    assert reported in one
 
 
 def test_oauth2_beside_a_user_in_the_address_is_an_error(tmp_path: Path) -> None:

@@ -87,25 +87,25 @@ def test_a_secret_and_its_file_are_one_too_many(tmp_path: Path, template: str, s
     head, _, tail = place(template, "mounted").partition("_file: ")
     key = head.rsplit("{", 1)[1].rsplit(", ", 1)[-1]
     both = f"{head}: '{secret}', {key}_file: {tail}"
-    told = errors(tmp_path, both)
-    assert len(told) == 1, told
-    assert told[0].endswith(f'"{key}" is given too: write one of both, {key} or {key}_file')
+    reported = errors(tmp_path, both)
+    assert len(reported) == 1, reported
+    assert reported[0].endswith(f'"{key}" is given too: write one of both, {key} or {key}_file')
     at_key = both.index(f"{key}_file: ") + 1
     at_value = at_key + len(f"{key}_file: ")
-    assert told[0].startswith(f"changecast.yaml:1:{at_key if tail.startswith('[') else at_value}: ")
+    assert reported[0].startswith(f"changecast.yaml:1:{at_key if tail.startswith('[') else at_value}: ")
 
 
 @pytest.mark.parametrize("template", [template for template, _ in PLACES])
 def test_a_file_that_is_not_there_is_the_one_error_and_at_its_place(tmp_path: Path, template: str) -> None:
-    told = errors(tmp_path, place(template, "mounted/secret"))
-    assert len(told) == template.count("PATH")
+    reported = errors(tmp_path, place(template, "mounted/secret"))
+    assert len(reported) == template.count("PATH")
     assert all(
-        "_file" in one and one.endswith("does not exist; a relative path starts at the config file's folder") for one in told
+        "_file" in one and one.endswith("does not exist; a relative path starts at the config file's folder") for one in reported
     )
 
 
 def test_what_can_not_be_read_is_told_with_its_reason(tmp_path: Path) -> None:
-    def told(content: bytes | None = None) -> str:
+    def reported(content: bytes | None = None) -> str:
         if content is not None:
             (tmp_path / "t").write_bytes(content)
         (one,) = errors(tmp_path, f"providers:\n  tmdb: {{token_file: {tmp_path}/t}}")
@@ -113,18 +113,18 @@ def test_what_can_not_be_read_is_told_with_its_reason(tmp_path: Path) -> None:
 
     where = f"changecast.yaml:2:22: providers.tmdb.token_file: {tmp_path}/t "
     (tmp_path / "t").mkdir()
-    assert told() == f"{where}is not a regular file"
+    assert reported() == f"{where}is not a regular file"
     (tmp_path / "t").rmdir()
     os.mkfifo(tmp_path / "t")
-    assert told() == f"{where}is not a regular file"
+    assert reported() == f"{where}is not a regular file"
     (tmp_path / "t").unlink()
-    assert told(b"") == f"{where}is empty"
-    assert told(b" \r\n\n") == f"{where}is empty"
-    assert told(b"\xff\xfe") == f"{where}is not UTF-8 text"
-    assert told(b"x" * 300_000) == f"{where}is larger than 256 KiB: not a secret"
+    assert reported(b"") == f"{where}is empty"
+    assert reported(b" \r\n\n") == f"{where}is empty"
+    assert reported(b"\xff\xfe") == f"{where}is not UTF-8 text"
+    assert reported(b"x" * 300_000) == f"{where}is larger than 256 KiB: not a secret"
     if os.geteuid() != 0:
         (tmp_path / "t").chmod(0)
-        assert told() == f"{where}can't be read: Permission denied"
+        assert reported() == f"{where}can't be read: Permission denied"
 
 
 @pytest.mark.parametrize("written", ["''", "[]", "5", "{a: b}", '"a\\0b"', "true"])
@@ -134,8 +134,8 @@ def test_what_is_no_path_is_an_error(tmp_path: Path, written: str) -> None:
 
 def test_several_files_are_for_several_secrets_only(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("abcdefgh")
-    (told,) = errors(tmp_path, "providers: {tmdb: {token_file: [t, t]}}")
-    assert told.startswith("changecast.yaml:1:20: providers.tmdb.token_file: expected text, got a list")
+    (reported,) = errors(tmp_path, "providers: {tmdb: {token_file: [t, t]}}")
+    assert reported.startswith("changecast.yaml:1:20: providers.tmdb.token_file: expected text, got a list")
 
 
 def test_only_the_line_ends_at_the_end_are_stripped(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_a_content_that_is_wrong_is_told_at_the_key_and_not_shown(tmp_path: Path
 
 
 def test_a_mistyped_key_is_led_to_the_right_one(tmp_path: Path) -> None:
-    (told,) = errors(tmp_path, "providers: {tmdb: {tokn_file: x}}")
-    assert 'did you mean "token_file"?' in told
-    (told,) = errors(tmp_path, "providers: {tmdb: {base_url_file: x}}")
-    assert 'unknown key "base_url_file"' in told
+    (reported,) = errors(tmp_path, "providers: {tmdb: {tokn_file: x}}")
+    assert 'did you mean "token_file"?' in reported
+    (reported,) = errors(tmp_path, "providers: {tmdb: {base_url_file: x}}")
+    assert 'unknown key "base_url_file"' in reported
 
 
 def test_a_previous_secret_from_a_file_that_has_ended_is_a_warning_at_its_key(tmp_path: Path) -> None:
