@@ -42,11 +42,12 @@ _MAX_QUEUED_BYTES = 8 * 1024 * 1024
 @dataclass(frozen=True)
 class Bounds:
     """`queue`: deliveries that wait in memory. `concurrency`: attempts side by side. `longest_pause`: seconds for which a Retry-After
-    stops all deliveries, whatever it asks for."""
+    stops all deliveries, whatever it asks for. `longest_attempt`: seconds, of all the requests that one attempt may take."""
 
     queue: int = 1000
     concurrency: int = 8
     longest_pause: float = 36_000.0
+    longest_attempt: float | None = None
     breaker: Limits = field(default_factory=Limits)
 
 
@@ -369,11 +370,17 @@ class Endpoint:
         """What a sender raises is an answer, too: one delivery's trouble must not end the worker, which serves all.
         Raises OutOfDescriptors."""
         began = self._clock.monotonic()
+        limit = asyncio.timeout(self.bounds.longest_attempt)
         try:
-            return await self.sender.send([delivery.event for delivery in picked])
+            async with limit:
+                return await self.sender.send([delivery.event for delivery in picked])
         except OutOfDescriptors:
             raise
         except Exception as fault:
+            if limit.expired():
+                ms = round((self._clock.monotonic() - began) * 1000, 2)
+                error = f"no answer within {self.bounds.longest_attempt:g} s"
+                return Answer(Meaning.FAILED, ms, error=error, error_class=ErrorClass.TIMEOUT)
             name = type(fault).__name__
             log.exception("%s: sending failed with an unexpected %s; the delivery is retried by its schedule", self.name, name)
             ms = round((self._clock.monotonic() - began) * 1000, 2)

@@ -66,7 +66,7 @@ class SinksMetrics:
         for topic in sorted({topic for _, topic in places}.union(engine.feed.taken)):
             reading.put(names.SINKS_EVENTS, engine.feed.taken[topic], self._provider_of[topic])
         reading.put(names.JOURNAL_LOST, engine.journal.lost)
-        parked, behind = _parked(shards), _behind(shards)
+        parked, behind = _parked(shards), _behind(shards, engine.endpoints)
         for number, (name, endpoint) in enumerate(engine.endpoints.items(), 1):
             if number % _TURN == 0:
                 await self._clock.sleep(0)
@@ -98,11 +98,12 @@ def _parked(shards: list[Shard]) -> Counter[str]:
     return sum((shard.parked for shard in shards), Counter())
 
 
-def _behind(shards: list[Shard]) -> Counter[str]:
-    """How far the subscriptions with cursors of their own are behind the common stream."""
+def _behind(shards: list[Shard], endpoints: Mapping[str, Endpoint]) -> Counter[str]:
+    """How far the subscriptions with cursors of their own are behind the common stream. Cursors of those that the config does not have
+    stand still, and are nobody's trouble."""
     behind: Counter[str] = Counter()
     for shard in shards:
         for lag in shard.lags.values():
-            if lag.until is None:
+            if lag.until is None and lag.subscription in endpoints:
                 behind[lag.subscription] += max(shard.commons[lag.topic].position - lag.tracker.first_open, 0)
     return behind

@@ -13,6 +13,9 @@ from sinks.signing import BadSecret
 from sinks.slack import SlackSender
 from sinks.webhook import WebhookSender
 
+_OVER_TIMEOUT_S = 0.5
+"""A request ends by itself after `delivery.timeout`, and says more about why; an attempt of several requests is ended here."""
+
 
 def sender_of(subscription: Subscription, config: Config, client: HttpClient, rate: Rate | None) -> Sender:
     """Raises BadSecret that names the subscription."""
@@ -43,4 +46,5 @@ def bounds_of(subscription: Subscription, config: Config) -> Bounds:
         concurrency=1 if webhook is None else webhook.concurrency,
         breaker=Limits.of(delivery.breaker),
         longest_pause=delivery.retry_after_limit.total_seconds(),
+        longest_attempt=delivery.timeout.total_seconds() + _OVER_TIMEOUT_S,
     )

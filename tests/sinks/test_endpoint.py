@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import pytest
 
 from runtime.clock import ManualClock, SystemClock
 from runtime.pulse import Pulse
+from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.budget import Budget, Slots
 from sinks.delivery import Delivery
@@ -51,6 +52,7 @@ def endpoint_to(
     name: str = "hook",
     pulse: Pulse | None = None,
     connections: Slots | None = None,
+    on_answer: Callable[[Delivery, Answer], None] | None = None,
 ) -> Endpoint:
     def failed(error: BaseException) -> None:
         raise error
@@ -61,7 +63,7 @@ def endpoint_to(
     clock = SystemClock()
     return Endpoint(
         *(name, sender, bounds, clock),
-        on_answer=ignore,
+        on_answer=on_answer or ignore,
         on_error=failed,
         on_busy=ignore,
         pulse=pulse or Pulse(clock),
@@ -205,3 +207,33 @@ async def test_what_waits_far_behind_is_kept_as_bytes_and_reads_the_same() -> No
     event.slim()
     assert (event.document, event.facts, event.name) == (document, facts, name)
     assert event.document is not document
+
+
+async def test_an_attempt_of_several_requests_ends_within_its_bound_and_has_failed() -> None:
+    answers: list[Answer] = []
+
+    class Endless(Taking):
+        async def send(self, events: Sequence[Event]) -> Answer:
+            await super().send(events)
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    endpoint = endpoint_to(Endless(), Bounds(longest_attempt=0.05), on_answer=lambda _, answer: answers.append(answer))
+    endpoint.offer(delivery(1))
+    await until(lambda: answers)
+    assert (answers[0].meaning, answers[0].error_class) == (Meaning.FAILED, ErrorClass.TIMEOUT)
+    await endpoint.aclose()
+
+
+async def test_a_time_out_of_the_senders_own_is_a_fault() -> None:
+    answers: list[Answer] = []
+
+    class Raising(Taking):
+        async def send(self, events: Sequence[Event]) -> Answer:
+            raise TimeoutError
+
+    endpoint = endpoint_to(Raising(), Bounds(longest_attempt=60), on_answer=lambda _, answer: answers.append(answer))
+    endpoint.offer(delivery(1))
+    await until(lambda: answers)
+    assert answers[0].error_class is ErrorClass.FAULT
+    await endpoint.aclose()
