@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -102,7 +103,7 @@ Answering = Callable[[int, asyncio.StreamWriter], object]
 
 
 @contextlib.asynccontextmanager
-async def raw_receiving(answer: Answering) -> AsyncIterator[RawReceiver]:
+async def raw_receiving(answer: Answering, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawReceiver]:
     """Answers requests, several on one connection. None is chunked."""
     receiver, opened = RawReceiver(), 0
     writers: set[asyncio.StreamWriter] = set()
@@ -127,8 +128,8 @@ async def raw_receiving(answer: Answering) -> AsyncIterator[RawReceiver]:
                 if ended:
                     writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    receiver.url = f"http{'' if tls is None else 's'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield receiver
     finally:

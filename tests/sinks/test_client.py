@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from runtime.outbound import Outbound
 from schemas.config import Delivery
 from sinks.answer import Meaning
 from sinks.client import Client, Reply, plain_answer
@@ -22,8 +23,8 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def client_of(allow: object = LOOPBACK, **settings: object) -> AsyncIterator[Client]:
-    client = Client(Delivery.model_validate({"timeout": "1s", **settings}), allow)  # type: ignore[arg-type]
+async def client_of(allow: object = LOOPBACK, outbound: Outbound | None = None, **settings: object) -> AsyncIterator[Client]:
+    client = Client(Delivery.model_validate({"timeout": "1s", **settings}), allow, outbound=outbound)  # type: ignore[arg-type]
     try:
         yield client
     finally:

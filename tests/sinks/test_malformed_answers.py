@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.outbound import Outbound
 from runtime.wire import StatusLine
-from schemas.config import Delivery
+from schemas.config import Delivery, Network
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
 from sinks.client import Client, Reply, plain_answer
 from sinks.slack import answer_of as slack_answer
+from tests.authority import Authority
 from tests.raw_answers import MALFORMED, ODD, answer_of, raw_receiving, saying
-from tests.sinks.test_client import LOOPBACK
+from tests.sinks.test_client import LOOPBACK, client_of
 
 
 @contextlib.asynccontextmanager
@@ -45,6 +48,17 @@ def test_there_are_at_least_31_kinds() -> None:
 async def test_for_2xx_the_status_line_decides(kind: str, status: int) -> None:
     answer = await _answer(kind, status)
     assert (answer.meaning, answer.status, answer.address) == (Meaning.DELIVERED, status, "127.0.0.1")
+
+
+async def test_the_same_holds_over_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    outbound = Outbound.of(Network.model_validate({"ca": authority.pem}))
+    tls = authority.server()
+    async with client_of(timeout="5s", outbound=outbound) as posting:
+        for kind in MALFORMED:
+            async with raw_receiving(saying(answer_of(kind, 200)), tls) as receiver:
+                reply = await posting.post(receiver.url, b"{}", {})
+                assert (reply.status, len(receiver.requests)) == (200, 1), kind
 
 
 _READABLE = {"a second answer", "bytes after the body, later"}

@@ -7,15 +7,19 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from runtime.clock import SystemClock
+from runtime.outbound import Outbound
 from runtime.rate import RateLimit
+from schemas.config import Network
 from schemas.delivery import ErrorClass, Outcome
 from sinks import client as client_module
 from sinks.answer import Meaning
 from sinks.client import Paced, plain_answer
+from tests.authority import Authority
 from tests.raw_answers import Answering, raw_receiving
 from tests.sinks.test_client import client_of
 from tests.sinks.worlds import World, change_event, config_of, until, webhook
@@ -61,6 +65,20 @@ async def test_a_reused_connection_that_ends_at_once_is_replaced_by_a_new_one(
     assert second.note == "the receiver had closed the idle connection: sent again on a new one"
     assert receiver.requests == [b"1", b"2", b"2", b"3"]
     assert receiver.connections[:3] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("how", [_close, _reset])
+async def test_the_same_holds_over_tls(tmp_path: Path, how: Callable[[asyncio.StreamWriter], None]) -> None:
+    authority = Authority(tmp_path)
+    outbound = Outbound.of(Network.model_validate({"ca": authority.pem}))
+    async with (
+        raw_receiving(_dying(0, 2, how=how), authority.server()) as receiver,
+        client_of(timeout="5s", outbound=outbound) as client,
+    ):
+        answers = [plain_answer(await client.post(receiver.url, b"%d" % number, {})) for number in range(3)]
+    assert [answer.meaning for answer in answers] == [Meaning.FAILED, Meaning.DELIVERED, Meaning.DELIVERED]
+    assert [answer.note is None for answer in answers] == [True, True, False]
+    assert receiver.requests == [b"0", b"1", b"2", b"2"]
 
 
 @pytest.mark.parametrize("how", [_close, _reset])
