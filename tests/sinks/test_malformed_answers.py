@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,6 +176,22 @@ def test_slacks_word_in_a_malformed_answer_ends_no_endpoint() -> None:
     whole = Reply(1.0, 404, {}, b"channel_not_found")
     assert slack_answer(whole, is_api=False).meaning is Meaning.GONE
     assert slack_answer(whole._replace(is_malformed=True), is_api=False).meaning is Meaning.FAILED
+
+
+_JSON = st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=9), st.lists, max_leaves=4)
+_SLACKS = st.dictionaries(st.sampled_from(["ok", "error", "warning"]), _JSON | st.sampled_from(["invalid_blocks", "is_archived"]))
+
+
+@given(
+    st.one_of(st.binary(max_size=99), _SLACKS.map(orjson.dumps), _JSON.map(orjson.dumps)),
+    st.integers(200, 599),
+    st.dictionaries(st.sampled_from(["Retry-After", "Date"]), st.text(max_size=30)),
+    st.booleans(),
+)
+def test_no_answer_of_slack_does_harm(body: bytes, status: int, headers: dict[str, str], is_api: bool) -> None:
+    answer = slack_answer(Reply(1.0, status, headers, body), is_api=is_api)
+    assert answer.meaning is not Meaning.DELIVERED or 200 <= status < 300
+    orjson.dumps([answer.error, answer.text])  # as its record is written
 
 
 @pytest.mark.parametrize(
