@@ -337,8 +337,11 @@ class Endpoint:
             for delivery in mine:
                 self._account(delivery)
             # the others are their partition's next owner's to retry
-            if answer is not None:
-                self._answered([delivery for delivery in picked if delivery.handed_over], answer)
+            others = [delivery for delivery in picked if delivery.handed_over]
+            if answer is None:
+                self._made(others)
+            else:
+                self._answered(others, answer)
         else:
             self._answered(picked, answer)
         self._work_on()
@@ -394,6 +397,10 @@ class Endpoint:
             self._limit.pause(min(answer.retry_after, self.bounds.longest_pause))
         for delivery in picked:
             self._on_answer(delivery, answer)
+        self._made(picked)
+
+    def _made(self, picked: list[Delivery]) -> None:
+        """What came behind them of the same entities may go."""
         unanswered = {delivery.event.subject for delivery in self._singles if delivery.is_first}
         for subject in {delivery.event.subject for delivery in picked if delivery.is_first} - unanswered:
             self._firsts.made(subject)

@@ -237,3 +237,19 @@ async def test_a_time_out_of_the_senders_own_is_a_fault() -> None:
     await until(lambda: answers)
     assert answers[0].error_class is ErrorClass.FAULT
     await endpoint.aclose()
+
+
+async def test_what_goes_to_another_worker_while_it_waits_for_a_connection_holds_up_nothing_of_its_entity() -> None:
+    sender, slots = Taking(), Slots(Budget(1, ["hook"], 1))
+    endpoint = endpoint_to(sender, Bounds(concurrency=2), connections=slots)
+    assert slots.take("hook")
+    first, second = delivery(1, held="changes"), delivery(1, held="changes")
+    endpoint.offer(first)
+    await until(lambda: endpoint.in_flight)
+    endpoint.offer(second)
+    first.handed_over = "token"
+    slots.give("hook")
+    await until(lambda: sender.taken)
+    await until(lambda: not endpoint.in_flight and not endpoint.waiting)
+    assert sender.taken == ["event-1-1"]
+    await endpoint.aclose()
