@@ -21,6 +21,7 @@ class AlertKind(StrEnum):
 
     DISABLED = "endpoint.disabled"
     FAILING = "endpoint.failing"
+    STUCK = "endpoint.stuck"
     DEAD = "delivery.dead"
     CURSOR_LOST = "cursor.lost"
 
@@ -81,15 +82,20 @@ class AlertEvent(CloudEvent):
 
 
 class Told(_Model):
-    """What operators have been told of one endpoint. `at`: the last alert of any kind. `failing_since`, `failing_percent` and
-    `disabled_at` as they stood in it. `dead`: what was given up since, and waits to be told."""
+    """What operators have been told of one endpoint. `at`: the last alert of any kind. `failing_since`, `failing_percent`,
+    `disabled_at` and `stuck_since` as they stood in it. `dead`: what was given up since, and waits to be told."""
 
     subscription: str
     at: Timestamp | None = None
     failing_since: Timestamp | None = None
     failing_percent: int = 0
     disabled_at: Timestamp | None = None
+    stuck_since: Timestamp | None = None
     dead: DeadDeliveries | None = None
+
+    def to_json(self) -> bytes:
+        """Workers of earlier versions take a field that they don't know for an unreadable record."""
+        return self.model_dump_json(exclude={"stuck_since"} if self.stuck_since is None else None).encode()
 
 
 class ReadTo(_Model):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.event import Timestamp
 
 REMOVED_AT = "changecast-removed-at"
+STUCK_SINCE = "changecast-stuck-since"
 MAX_ANSWER_BYTES = 2048
 """As much of a receiver's answer as an operator needs to see why it refused."""
 
@@ -81,7 +82,7 @@ class Attempt(_Record):
 class EndpointState(_Record):
     """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own. `failing_percent`:
     how much of the time after which it is disabled has passed with failures only, in steps of which people are told. `removed_at`:
-    since when no worker's config has the subscription."""
+    since when no worker's config has the subscription. `stuck_since`: since when something has been due, and nothing attempted."""
 
     subscription: str
     since: Timestamp
@@ -90,15 +91,17 @@ class EndpointState(_Record):
     failing_since: Timestamp | None = None
     failing_percent: int = Field(default=0, ge=0, le=100)
     removed_at: Timestamp | None = Field(default=None, exclude=True)
+    stuck_since: Timestamp | None = Field(default=None, exclude=True)
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Of the record. Workers of earlier versions take a value with a field that they don't know for no state at all."""
-        return [] if self.removed_at is None else [(REMOVED_AT, self.removed_at.isoformat().encode())]
+        times = ((REMOVED_AT, self.removed_at), (STUCK_SINCE, self.stuck_since))
+        return [(name, time.isoformat().encode()) for name, time in times if time is not None]
 
     @classmethod
     def read(cls, value: bytes, headers: Iterable[tuple[str, bytes]]) -> Self:
         """Raises ValueError."""
         document = orjson.loads(value)
         found = {name: content.decode("utf-8", "replace") for name, content in headers}
-        removed_at = {"removed_at": found.get(REMOVED_AT)}
-        return cls.model_validate(document | removed_at if isinstance(document, dict) else document)
+        times = {"removed_at": found.get(REMOVED_AT), "stuck_since": found.get(STUCK_SINCE)}
+        return cls.model_validate(document | times if isinstance(document, dict) else document)

@@ -36,6 +36,8 @@ def due(told: Told, state: EndpointState, now: datetime, every: timedelta) -> Al
         known = told.failing_percent if told.failing_since == state.failing_since else 0
         if state.failing_percent > known:
             return AlertKind.FAILING
+    if state.stuck_since is not None and state.disabled_at is None and state.stuck_since != told.stuck_since:
+        return AlertKind.STUCK
     return AlertKind.DEAD if told.dead is not None else None
 
 
@@ -47,6 +49,7 @@ def told_now(told: Told, state: EndpointState, now: datetime) -> Told:
         failing_since=state.failing_since,
         failing_percent=state.failing_percent,
         disabled_at=state.disabled_at,
+        stuck_since=state.stuck_since,
     )
 
 
@@ -84,6 +87,9 @@ def _occasion(kind: AlertKind, told: Told, state: EndpointState) -> str:
     if kind is AlertKind.FAILING:
         assert state.failing_since is not None
         return f"{state.failing_since.isoformat()}:{state.failing_percent}"
+    if kind is AlertKind.STUCK:
+        assert state.stuck_since is not None
+        return state.stuck_since.isoformat()
     assert told.dead is not None
     return told.dead.first
 
@@ -95,6 +101,9 @@ def _words(kind: AlertKind, told: Told, state: EndpointState, now: datetime, dis
         assert state.failing_since is not None
         since = now - state.failing_since
         return f"has only failed for {length_words(since)}, and is disabled after {length_words(disable_after)} of that"
+    if kind is AlertKind.STUCK:
+        assert state.stuck_since is not None
+        return f"is stuck: deliveries have been due for {length_words(now - state.stuck_since)}, and none has been attempted"
     assert told.dead is not None
     count, last = told.dead.count, told.dead.last
     what = "one delivery" if count == 1 else f"{count:,} deliveries"
@@ -106,4 +115,6 @@ def _remedy(kind: AlertKind, name: str) -> str:
         return f"changecast endpoints enable {name}"
     if kind is AlertKind.FAILING:
         return f"changecast deliveries list --subscription {name} --since 7d"
+    if kind is AlertKind.STUCK:
+        return "changecast endpoints list"
     return f"changecast deliveries retry --subscription {name} --outcome dead"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.clock import Clock
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_SHARE = 16
 """One pick in so many goes to a retry although first attempts wait."""
+STALLED_S = 900.0
+"""Whatever a delivery waits for that no schedule and no receiver has asked for is over in much less."""
 _SHORTAGE_S = 1.0
 """Until it is asked again whether there is a file descriptor or a connection."""
 _WARN_EVERY_S = 60.0
@@ -98,6 +100,9 @@ class Endpoint:
         self._is_sending_single = False
         self._picks = self._calls = 0
         self._next_warning = 0.0
+        self._short = 0
+        self._lacks_descriptors = False
+        self._due_since: float | None = None
         self._sending: set[Delivery] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -221,6 +226,21 @@ class Endpoint:
         """What has been attempted or dropped."""
         self._memory.give(self.name, sum(delivery.memory for delivery in deliveries))
 
+    def stalled_s(self, *, behind: bool = False) -> float | None:
+        """Seconds for which something has been due and nothing attempted, once that is a fault; asked every second. `behind`: what is
+        due is still to be read. A delivery that waits for its schedule, Retry-After or an open breaker is not due."""
+        now = self._clock.monotonic()
+        limit = self._limit
+        due = self.due() or self._short > 0 or (behind and not self.blocked)
+        if not due or not self._recorded.is_set() or (limit is not None and limit.paused_s):
+            self._due_since = None
+            return None
+        self._due_since = now if self._due_since is None else self._due_since
+        if self._calls > self._short and not self._lacks_descriptors:
+            return None  # an attempt is under way
+        stalled = now - self._due_since
+        return stalled if stalled >= STALLED_S + (limit.round_s if limit is not None else 0.0) else None
+
     def _work_on(self) -> None:
         """One more task, where there is work for it."""
         if self._limit is not None and self._has_work():
@@ -330,6 +350,7 @@ class Endpoint:
             self._quiet.set()
         if answer is not None:
             self.last_answer_at = self._clock.monotonic()
+            self._due_since = None
         if answer is None or (answer.error_class is ErrorClass.FAULT and len(picked) > 1):
             # one of them may be what the sender stumbles over: the others must not share its attempts
             mine = [delivery for delivery in picked if not delivery.handed_over]
@@ -352,16 +373,28 @@ class Endpoint:
         while True:
             if self._connections.take(self.name):
                 try:
-                    return await self._call(picked)
+                    answer = await self._call(picked)
                 except OutOfDescriptors as problem:
+                    self._lacks_descriptors = True
                     self._warn_of_shortage(problem)
+                else:
+                    self._lacks_descriptors = False
+                    return answer
                 finally:
                     self._connections.give(self.name)
-                await self._clock.sleep(_SHORTAGE_S)
+                await self._waiting(self._clock.sleep(_SHORTAGE_S))
             else:
-                await self._connections.wait(_SHORTAGE_S)
+                await self._waiting(self._connections.wait(_SHORTAGE_S))
             if self._held or not self._pulse.steady or any(delivery.handed_over for delivery in picked):
                 return None
+
+    async def _waiting(self, wait: Awaitable[None]) -> None:
+        """A call that has not begun."""
+        self._short += 1
+        try:
+            await wait
+        finally:
+            self._short -= 1
 
     def _warn_of_shortage(self, problem: OutOfDescriptors) -> None:
         now = self._clock.monotonic()

@@ -234,6 +234,16 @@ class Limit:
         if self._rate is not None:
             self._rate.pause(seconds)
 
+    @property
+    def paused_s(self) -> float:
+        """Seconds for which the receiver wants nothing, or may still be at something."""
+        return max(self._rate.paused_s if self._rate is not None else 0.0, self._not_before - self._clock.monotonic(), 0.0)
+
+    @property
+    def round_s(self) -> float:
+        """Seconds in which each endpoint that shares it has its turn, by the rate alone."""
+        return (len(self._sharers) + 1) / self._rate.rate if self._rate is not None and self._rate.rate else 0.0
+
     def wake(self) -> None:
         """The lease has changed."""
         self._changed.set()
@@ -263,10 +273,9 @@ class Limit:
                 steps[-1][1] += 1
             else:
                 steps.append([step, 1])
-        paused = max(self._rate.paused_s if self._rate is not None else 0.0, self._not_before - self._clock.monotonic(), 0.0)
         broken = max((sharer.broken_s() for sharer in self._sharers), default=0.0)
         arrivals = tuple((step, count) for step, count in steps)
-        return Pacing(arrivals=arrivals, paused=_milliseconds(paused), broken=_milliseconds(broken))
+        return Pacing(arrivals=arrivals, paused=_milliseconds(self.paused_s), broken=_milliseconds(broken))
 
     def take_over(self, predecessor: Predecessor | None) -> None:
         """A turn begins. None: nobody else has used the limit since the last one."""

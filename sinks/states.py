@@ -62,6 +62,7 @@ class EndpointStates:
         self._states: dict[str, EndpointState] = {}
         self._failing: dict[str, datetime] = {}
         self._unwritten: set[str] = set()
+        self._stuck: set[str] = set()
         self._some = asyncio.Event()
         self._end = 0
         self.on_change: Callable[[EndpointState], None] = _nobody
@@ -99,6 +100,9 @@ class EndpointStates:
             if state.removed_at is not None:
                 log.info("subscription %s is back: it goes on where it was (removed at %s)", name, state.removed_at.isoformat())
                 await self._write(state.model_copy(update={"removed_at": None}))
+            elif state.stuck_since is not None:
+                # who said so may have ended; who still finds it so says it again
+                await self._write(state.model_copy(update={"stuck_since": None}))
 
     async def _read(self) -> None:
         async for record in read_to_end(self._cluster, self._topic):
@@ -163,8 +167,19 @@ class EndpointStates:
         return self._states[subscription]
 
     def unwell(self) -> list[EndpointState]:
-        """Those that fail or are disabled."""
-        return [state for state in self._states.values() if state.failing_since is not None or state.disabled_at is not None]
+        """Those that fail, are disabled or stuck."""
+        return [state for state in self._states.values() if state.failing_since or state.disabled_at or state.stuck_since]
+
+    def stalled(self, subscription: str, seconds: float | None) -> None:
+        """For so long something has been due here and nothing attempted; None when that is over, or not long enough. What another
+        worker says stays: its deliveries are others."""
+        state = self._states[subscription]
+        if seconds is not None and state.stuck_since is None:
+            self._stuck.add(subscription)
+            self._change(subscription, stuck_since=self._clock.now() - timedelta(seconds=seconds))
+        elif seconds is None and subscription in self._stuck:
+            self._stuck.discard(subscription)
+            self._change(subscription, stuck_since=None)
 
     def succeeded(self, subscription: str) -> None:
         if self._failing.pop(subscription, None) is not None or self._states[subscription].failing_since is not None:

@@ -312,11 +312,22 @@ class Worker:
         while True:
             await self._clock.sleep(_TIDY_EVERY_S)
             await self._keep_removed()
+            self._report_stalled()
             slow = {name for name, endpoint in self._endpoints.items() if endpoint.oldest_wait() > _HELD_BACK_S}
             for shard in list(self._shards.values()):
                 held = {(name, topic) for name in slow for topic, common in shard.commons.items() if common.open_of(name)}
                 for name, topic in held.union(shard.crowded()):
                     shard.detach(name, topic, shard.commons[topic].position)
+
+    def _report_stalled(self) -> None:
+        behind = {
+            lag.subscription
+            for shard in self._shards.values()
+            for lag in shard.lags.values()
+            if lag.until is None and lag.tracker.position < shard.commons[lag.topic].position
+        }
+        for name, endpoint in self._endpoints.items():
+            self._states.stalled(name, endpoint.stalled_s(behind=name in behind))
 
     async def _keep_removed(self) -> None:
         """The places of subscriptions that the config does not have: of those that another worker has begun to serve, as of those that

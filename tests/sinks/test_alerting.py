@@ -56,6 +56,22 @@ def test_each_level_of_an_outage_is_told_once() -> None:
     assert due(told_now(known, disabled, NOON + AFTER), disabled, NOON + 9 * DAY, HOUR) is None
 
 
+def test_an_endpoint_that_is_stuck_is_told_of_once_each_time() -> None:
+    stuck = state(stuck_since=NOON)
+    now = NOON + timedelta(minutes=15)
+    assert due(told(), stuck, now, HOUR) is AlertKind.STUCK
+    event = alert(AlertKind.STUCK, told(), stuck, "webhook", now, AFTER)
+    words = "deliveries have been due for 15 min, and none has been attempted"
+    assert event.data.summary == f"The endpoint of newsroom is stuck: {words}."
+    known = told_now(told(), stuck, now)
+    assert Told.model_validate_json(known.to_json()) == known
+    assert b"stuck" not in told().to_json()  # earlier versions read it
+    assert due(known, stuck, NOON + DAY, HOUR) is None
+    assert due(known, state(), NOON + DAY, HOUR) is None
+    assert due(known, state(stuck_since=NOON + HOUR), NOON + 2 * HOUR, HOUR) is AlertKind.STUCK
+    assert due(told(), state(stuck_since=NOON, disabled_at=NOON), NOON + DAY, HOUR) is AlertKind.DISABLED
+
+
 def test_the_next_outage_is_news_again() -> None:
     known = told_now(told(), state(failing_since=NOON, failing_percent=50), NOON + 3 * DAY)
     assert due(known, state(failing_since=NOON + 9 * DAY, failing_percent=50), NOON + 12 * DAY, HOUR) is AlertKind.FAILING

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from runtime.clock import ManualClock, SystemClock
+from runtime.clock import Clock, ManualClock, SystemClock
 from runtime.pulse import Pulse
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
@@ -53,6 +53,7 @@ def endpoint_to(
     pulse: Pulse | None = None,
     connections: Slots | None = None,
     on_answer: Callable[[Delivery, Answer], None] | None = None,
+    clock: Clock | None = None,
 ) -> Endpoint:
     def failed(error: BaseException) -> None:
         raise error
@@ -60,13 +61,13 @@ def endpoint_to(
     def ignore(*anything: object) -> None:
         del anything
 
-    clock = SystemClock()
+    clock = clock or SystemClock()
     return Endpoint(
         *(name, sender, bounds, clock),
         on_answer=on_answer or ignore,
         on_error=failed,
         on_busy=ignore,
-        pulse=pulse or Pulse(clock),
+        pulse=pulse or Pulse(SystemClock()),
         recorded=recorded or always(),
         memory=memory,
         connections=connections,
