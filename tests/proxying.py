@@ -24,9 +24,7 @@ class ProxyServer:
 
     @property
     def port(self) -> int:
-        port = urlsplit(self.url).port
-        assert port is not None
-        return port
+        return place_of(self.url)[1]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -81,3 +79,11 @@ async def proxying(
         yield proxy
     finally:
         server.close()
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Host and port, for `hosts`."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port

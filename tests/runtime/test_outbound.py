@@ -6,7 +6,6 @@ import hashlib
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -21,7 +20,7 @@ from schemas.delivery import ErrorClass
 from sinks.client import Client
 from tests.authority import Authority
 from tests.producers.answering import answering, json_answer
-from tests.proxying import proxying
+from tests.proxying import place_of, proxying
 from tests.runtime.serving import always, client
 from tests.schemas.config.samples import errors, load
 from tests.sinks.worlds import receiving
@@ -45,13 +44,6 @@ def authority(tmp_path: Path) -> Authority:
 
 def outbound(folder: Path, **network: object) -> Outbound:
     return Outbound.of(load(folder, f"network: {network}").network)
-
-
-def place_of(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    assert parts.port is not None
-    return parts.hostname, parts.port
 
 
 async def test_a_provider_is_reached_with_the_ca_of_the_config_and_not_without(tmp_path: Path, authority: Authority) -> None:

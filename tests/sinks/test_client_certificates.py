@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from runtime.outbound import Outbound
 from schemas.config import Config
@@ -15,6 +16,7 @@ from sinks.client import Client
 from sinks.event import read_event
 from sinks.senders import sender_of
 from tests.authority import Authority
+from tests.proxying import place_of, proxying
 from tests.schemas.config.samples import SECRET, load
 from tests.sinks.worlds import change_event, receiving
 
@@ -80,6 +82,17 @@ async def test_the_receivers_certificate_is_checked_all_the_same(tmp_path: Path,
     assert (found.meaning, found.error_class) == (Meaning.FAILED, ErrorClass.TLS)
     assert "the certificate has an unknown issuer" in str(found.error)
     assert receiver.calls == []
+
+
+async def test_the_certificate_is_shown_by_way_of_a_proxy_too(tmp_path: Path, authority: Authority) -> None:
+    authority.client("us")
+    async with receiving(tls=authority.server("hook.example", client_ca=authority)) as receiver:  # noqa: SIM117
+        async with proxying({"hook.example": place_of(receiver.url)}) as proxy:
+            settings = config(tmp_path, "https://hook.example/x", "us", None)
+            delivery = settings.delivery.model_copy(update={"proxy": SecretStr(proxy.url)})
+            found = await answers(settings.model_copy(update={"delivery": delivery}))
+    assert [answer.meaning is Meaning.DELIVERED for answer in found] == [True, False]
+    assert proxy.asked[0] == "CONNECT hook.example:443"
 
 
 async def test_no_file_with_the_key_is_left_behind(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
