@@ -16,13 +16,14 @@ import aiohttp
 
 from runtime.dns import LookupFailed
 
+_REMEDY = " (network.ca_file adds CAs to those of the system)"
 _CERTIFICATE = {
     9: "is not valid yet",
     10: "has expired",
     18: "is self-signed",
-    19: "has a self-signed one in its chain",
-    20: "has an unknown issuer",
-    21: "has an unknown issuer",
+    19: f"has a self-signed one in its chain{_REMEDY}",
+    20: f"has an unknown issuer{_REMEDY}",
+    21: f"has an unknown issuer{_REMEDY}",
     23: "was revoked",
     26: "is not made for servers",
     62: "is for another host name",

@@ -117,6 +117,9 @@ def _shown(config: Config) -> Any:
     """The config as plain values: secrets as stars (pydantic's own), users and passwords of addresses too. What is null is left out:
     for `language` a null that is written would mean something else."""
     shown = _masked(config.model_dump(mode="json", by_alias=True, exclude_none=True))
+    for section, proxy in (("network", config.network.proxy), ("delivery", config.delivery.proxy)):
+        if proxy is not None:
+            shown[section]["proxy"] = _host_of(proxy.get_secret_value())
     for written, subscription in zip(shown["subscriptions"], config.subscriptions, strict=True):
         if subscription.webhook is not None:
             written["webhook"]["url"] = _host_of(subscription.webhook.url)

@@ -155,3 +155,13 @@ def test_show_prints_of_a_webhooks_address_its_scheme_and_host(path: Path, capsy
     assert b["slack"]["webhook_url"] == "https://hooks.slack.com/***"
     assert c["webhook"]["url"] == "https://example.org"
     assert "hunter2" not in output
+
+
+def test_show_names_a_proxy_without_its_password(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.with_name("p").write_text("http://us:hunter2@file.lan:3128\n")
+    path.write_text('providers: {}\nnetwork: {proxy: "http://us:hunter2@proxy.lan:3128"}\ndelivery: {proxy_file: p}\n')
+    assert run(["config", "show"]) == 0
+    output = capsys.readouterr().out
+    shown = YAML(typ="safe", pure=True).load(output)
+    assert (shown["network"]["proxy"], shown["delivery"]["proxy_file"]) == ("http://***@proxy.lan:3128", "p")
+    assert "hunter2" not in output
