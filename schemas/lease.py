@@ -1,4 +1,7 @@
-"""The record of `changecast.leases`: what a sinks worker does to the leases of limited endpoints. `sinks.lease_log` has the rules."""
+"""The record of `changecast.leases`: what a sinks worker does to the leases of limited endpoints. `sinks.lease_log` has the rules.
+
+Workers of two versions must come to the same lines from the same records: add a field only where a version that ignores it may.
+"""
 
 from __future__ import annotations
 

@@ -131,6 +131,7 @@ class Limit:
         self._seconds = 0.0
         self._sharers: list[Sharer] = []
         self._queued = 0
+        self._asking = 0
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -173,8 +174,13 @@ class Limit:
         if self._rate is None:
             yield
             return
-        while (wait := self._wait_for_rate(self._rate)) > 0:
-            await self._change(wait)
+        self._asking += 1
+        try:
+            while (wait := self._wait_for_rate(self._rate)) > 0:
+                self.nudge()
+                await self._change(wait)
+        finally:
+            self._asking -= 1
         self._rate.begin()
         answered = False
         try:
@@ -251,9 +257,11 @@ class Limit:
     # what its lease asks
 
     def due(self) -> bool:
-        return any(sharer.due() for sharer in self._sharers)
+        return self._asking > 0 or any(sharer.due() for sharer in self._sharers)
 
     def drained(self) -> bool:
+        if self._asking:
+            return False
         if self._concurrency is not None:
             return self._in_flight == 0
         return self._rate is None or not self._rate.travelling

@@ -14,7 +14,7 @@ from schemas.lease import LeaseRecord
 from sinks.lease_member import LeaseMember
 from sinks.limits import Limit, Terms
 
-TIMEOUT_S = 3.0
+TIMEOUT_S = 8.0
 TRAVEL_S = 0.8
 """A request arrives within this, whatever its answer takes."""
 
@@ -50,6 +50,7 @@ class SimWorker:
         self.limit.share(self)
         self.alive = True
         self.frozen_until = 0.0
+        self.cut_off_until = 0.0
         self.position = 0
         self.in_flight: list[tuple[float, float]] = []
         self.wake()
@@ -97,7 +98,7 @@ class SimWorker:
             self.limit.end(began)
 
     def read(self) -> None:
-        if self.world.is_away:
+        if self.world.is_away or self.is_cut_off:
             return
         while self.position < len(self.world.log):
             record, readable_at = self.world.log[self.position]
@@ -111,7 +112,18 @@ class SimWorker:
 
     def plan(self) -> None:
         if (record := self.member.plan({self.limit.key: self.limit}, self.clock.monotonic())) is not None:
+            self.send_record(record)
+
+    def send_record(self, record: LeaseRecord) -> None:
+        if self.is_cut_off:
+            self.world.at(self.cut_off_until, lambda: self.send_record(record) if self.alive else None)
+        else:
             self.world.append(record)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """From Kafka, and not from the receiver."""
+        return self.world.now < self.cut_off_until
 
     def stop(self) -> None:
         """Without waiting for what is in flight."""
@@ -120,7 +132,7 @@ class SimWorker:
         for _, began in self.in_flight:
             self.limit.end(began, answered=False)
         if (record := self.member.leave({self.limit.key: self.limit}, self.clock.monotonic())) is not None:
-            self.world.append(record)
+            self.send_record(record)
         self.alive = False
 
     def send(self) -> None:

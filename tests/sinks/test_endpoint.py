@@ -11,11 +11,13 @@ import pytest
 from runtime.clock import Clock, ManualClock, SystemClock
 from runtime.pulse import Pulse
 from schemas.delivery import ErrorClass
+from schemas.lease import Pacing
 from sinks.answer import Answer, Meaning
 from sinks.budget import Budget, Slots
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
+from sinks.lease_member import Predecessor
 from sinks.limits import Limit, Terms
 from tests.eventually import until
 from tests.sinks.worlds import change_event
@@ -200,6 +202,20 @@ async def test_a_retry_after_stops_all_deliveries_of_a_paced_endpoint_for_ten_ho
     await until(lambda: len(times) == 2, 2)
     await endpoint.aclose()
     assert times[1] - times[0] == pytest.approx(waited)
+
+
+async def test_the_open_breaker_of_another_worker_holds_here_too_and_ends_with_a_probe() -> None:
+    clock, sender = SystemClock(), Taking()
+    limit = Limit(Terms("key", None, 4), clock, 15)
+    endpoint = endpoint_to(sender, Bounds(concurrency=4), limit=limit)
+    now = clock.monotonic()
+    limit.take_over(Predecessor("another", Pacing(broken=300), now, now, now + 0.3))
+    endpoint.offer(delivery(1, held="changes"))
+    assert not limit.due()
+    assert 0 < limit.pacing().broken <= 300
+    await until(lambda: len(sender.taken) == 1)
+    assert clock.monotonic() >= now + 0.3
+    await endpoint.aclose()
 
 
 async def test_what_waits_far_behind_is_kept_as_bytes_and_reads_the_same() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.lease import Eviction, LeaseRecord, Pacing, Release
 from sinks.lease_log import LeaseLog
 from sinks.limits import Terms
-from tests.sinks.lease_worlds import LeaseWorld, SimWorker, most_in_a_window, most_in_flight
+from tests.sinks.lease_worlds import TIMEOUT_S, LeaseWorld, SimWorker, most_in_a_window, most_in_flight
 
 IDS = st.sampled_from(["a", "b", "c"])
 RECORDS = st.builds(
@@ -23,7 +23,9 @@ RECORDS = st.builds(
     claims=st.lists(IDS, max_size=3).map(tuple),
 )
 TROUBLES = st.lists(
-    st.tuples(st.floats(0, 40), st.sampled_from(["kill", "stop", "join", "freeze", "outage", "burst"]), st.floats(0.01, 12)),
+    st.tuples(
+        st.floats(0, 40), st.sampled_from(["kill", "stop", "join", "freeze", "cut", "outage", "burst"]), st.floats(0.01, 12)
+    ),
     max_size=12,
 )
 CALM_S = 40.0
@@ -31,10 +33,10 @@ ALL_DUE = 1_000_000
 
 
 def troubled(
-    seed: int, terms: Terms, troubles: list[tuple[float, str, float]], workers: int
+    seed: int, terms: Terms, troubles: list[tuple[float, str, float]], workers: int, slowest_s: float
 ) -> tuple[LeaseWorld, list[SimWorker]]:
-    """Run through the troubles, then until all of them are over; a worker at least is left."""
-    world = LeaseWorld(Random(seed))
+    """Run through the troubles, then until all of them are over; a worker at least is left. `slowest_s`: an answer."""
+    world = LeaseWorld(Random(seed), slowest_s=slowest_s)
     names = iter(f"w{number}" for number in range(1000))
     living = [SimWorker(world, next(names), terms, ALL_DUE) for _ in range(workers)]
     for at, trouble, seconds in sorted(troubles):
@@ -46,6 +48,8 @@ def troubled(
             world.away_until = max(world.away_until, world.now + seconds)
         elif trouble == "freeze":
             victim.frozen_until = world.now + seconds
+        elif trouble == "cut":
+            victim.cut_off_until = world.now + seconds
         elif trouble == "burst":
             victim.queue = 0 if victim.queue > 100 else ALL_DUE
         elif len(living) > 1:
@@ -62,22 +66,22 @@ def troubled(
 def test_a_concurrency_is_never_exceeded_and_every_worker_gets_its_turn(
     seed: int, troubles: list[tuple[float, str, float]], workers: int, concurrency: int
 ) -> None:
-    world, living = troubled(seed, Terms("k", None, concurrency), troubles, workers)
+    world, living = troubled(seed, Terms("k", None, concurrency), troubles, workers, TIMEOUT_S)
     for worker in living:
         worker.queue = ALL_DUE
-    before = world.now
+    before, world.slowest_s = world.now, 0.5
     world.run(before + CALM_S)
     assert most_in_flight(world.attempts) <= concurrency
     calm = {one.worker for one in world.attempts if one.began > before}
     assert calm == {worker.name for worker in living}
 
 
-@given(st.integers(0, 2**32), TROUBLES, st.integers(1, 3), st.sampled_from([0.5, 1, 5, 40]))
+@given(st.integers(0, 2**32), TROUBLES, st.integers(1, 3), st.sampled_from([0.2, 1, 5, 40]))
 @settings(max_examples=60)
 def test_a_rate_is_never_exceeded_and_is_used_fully_once_all_is_calm(
     seed: int, troubles: list[tuple[float, str, float]], workers: int, rate: float
 ) -> None:
-    world, living = troubled(seed, Terms("k", rate, None), troubles, workers)
+    world, living = troubled(seed, Terms("k", rate, None), troubles, workers, 0.5)
     for worker in living:
         worker.queue = ALL_DUE
     before = world.now + 15

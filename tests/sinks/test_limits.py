@@ -96,6 +96,21 @@ async def test_a_request_within_an_attempt_counts_for_the_rate_and_needs_no_plac
         assert clock.monotonic() >= 2
 
 
+async def test_the_lease_is_kept_for_a_request_that_waits_within_an_attempt() -> None:
+    limit = Limit(Terms("k", 0.5, None), SystemClock(), 15)
+
+    async def attempt() -> None:
+        async with limit.attempt(lambda: True), limit.request():
+            pass
+
+    under_way = asyncio.create_task(attempt())
+    await asyncio.sleep(0)
+    assert (limit.due(), limit.drained()) == (True, False)
+    under_way.cancel()
+    await asyncio.gather(under_way, return_exceptions=True)
+    assert not limit.due()
+
+
 @pytest.mark.parametrize("rate", [0.5, 1, 5, 1000])
 async def test_the_next_holder_continues_with_the_usage_and_the_pause_of_the_last(rate: float) -> None:
     clock = ManualClock()

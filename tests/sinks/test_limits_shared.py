@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
+from sinks.topics import leases_topic
 from tests.eventually import until
 from tests.sinks.lease_worlds import most_in_a_window
 from tests.sinks.test_kills import ROOT, worker_process
@@ -100,6 +101,9 @@ async def test_limits_hold_over_three_workers_through_a_join_a_stop_and_a_kill(
 ) -> None:
     world = World(bootstrap_servers, topic_prefix, partitions=3)
     await world.prepare()
+    async with world.cluster.producer() as producer:
+        for value in (b"no record", b'{"worker": "x", "number": 1e400}', None):
+            await producer.send_and_wait(leases_topic(world.cluster.topics).name, value, key=b"x")
     async with receiver_process() as calls, contextlib.AsyncExitStack() as stack:
 
         async def started(worker: str) -> asyncio.subprocess.Process:
