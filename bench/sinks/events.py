@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.config import Webhook
 from schemas.event import Change, ChangeData, ChangeEvent, Enrichment, Entity, Parent, Status
 
 PROVIDER = "pbs"
@@ -54,7 +55,9 @@ def body(number: int) -> bytes:
 
 
 def subscription(name: str, url: str, concurrency: int) -> dict[str, Any]:
-    return {"name": name, "match": {"key": "title"}, "webhook": {"url": url, "secret": SECRET, "concurrency": concurrency}}
+    """A concurrency that is the default anyway is left out: set in the config, it is a limit over all workers, which has a lease."""
+    limit = {} if concurrency == Webhook.model_fields["concurrency"].default else {"concurrency": concurrency}
+    return {"name": name, "match": {"key": "title"}, "webhook": {"url": url, "secret": SECRET, **limit}}
 
 
 def config(*subscriptions: dict[str, Any]) -> dict[str, Any]:
