@@ -145,3 +145,17 @@ def test_any_records_leave_lines_in_which_everybody_can_be_evicted(records: list
             100 + number, LeaseRecord(worker="z", number=number, evictions=(Eviction(worker=worker, last=log.last[worker]),))
         )
     assert [log.line(key) for key in "abc"] == [[], [], []]
+
+
+@given(st.integers(0, 2**32), st.lists(st.floats(4, 20), min_size=1, max_size=3))
+@settings(max_examples=30)
+def test_an_outage_of_kafka_evicts_nobody(seed: int, outages: list[float]) -> None:
+    world = LeaseWorld(Random(seed))
+    for number in range(3):
+        SimWorker(world, f"w{number}", Terms("k", 5, None), ALL_DUE)
+    for seconds in outages:
+        world.run(world.now + 10)
+        world.away_until = world.now + seconds
+        world.run(world.away_until)
+    world.run(world.now + 10)
+    assert [record for record, _ in world.log if record.evictions] == []
