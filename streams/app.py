@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 _CANCEL_AGAIN_S = 0.5
 
 
+class LaneEnded(Exception):
+    """A lane ended that nobody stopped: a stray cancellation, say of a library that cancels the task that runs it."""
+
+
 class _Fetching:
     """Faust's fetching of one partition. Its buffer marks are used, not its pause: a pause drops the records in hand."""
 
@@ -88,6 +92,11 @@ class StreamsApp:
         """What has ended Faust, if anything has."""
         reason: BaseException | None = self.faust.crash_reason if self.faust.crashed else None
         return reason
+
+    @property
+    def joining(self) -> bool:
+        """Whether the group has still to tell this worker its partitions, which may be none."""
+        return not self.joined or bool(self.faust.rebalancing)
 
     def unopened(self) -> set[TopicPartition]:
         """Partitions that are owned, and whose lane does not run (yet)."""
@@ -171,7 +180,12 @@ class StreamsApp:
         return tp in self._lanes and self._lanes[tp][1].done()
 
     def _lane_ended(self, task: asyncio.Task[None]) -> None:
-        reason = None if task.cancelled() else task.exception()
+        reason: BaseException | None
+        if any(task is running for _, running in self._lanes.values()) and (task.cancelled() or task.exception() is None):
+            # nobody has let the partition go: without this its events would wait for ever, and its watchdog with them
+            reason = LaneEnded(f"{task.get_name()} ended although its partition is owned")
+        else:
+            reason = None if task.cancelled() else task.exception()
         if isinstance(reason, TooManyDead):
             log.critical("%s has stopped, and what it has not taken waits in its topic: %s", task.get_name(), reason)
         elif reason is not None and not self.failed.done():

@@ -78,11 +78,14 @@ class Pending:
 
     def __init__(self) -> None:
         self._entities: dict[str, Waiting] = {}
-        self._events = 0
+        self._ids: set[str] = set()
 
     def __len__(self) -> int:
         """Waiting events."""
-        return self._events
+        return len(self._ids)
+
+    def __contains__(self, event_id: str) -> bool:
+        return event_id in self._ids
 
     def __iter__(self) -> Iterator[Waiting]:
         return iter(list(self._entities.values()))
@@ -94,7 +97,7 @@ class Pending:
         subject = sighting.event.subject
         waiting = self._entities.setdefault(subject, Waiting(subject))
         waiting.sightings.append(sighting)
-        self._events += 1
+        self._ids.add(sighting.id)
         return waiting
 
     def take(self, waiting: Waiting, count: int) -> tuple[list[Sighting], int]:
@@ -105,7 +108,7 @@ class Pending:
         waiting.reading = None
         waiting.wake()
         waiting.let_go_of_state()
-        self._events -= len(taken)
+        self._ids.difference_update(sighting.id for sighting in taken)
         if not waiting.sightings:
             del self._entities[waiting.subject]
         return taken, deferred

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.topics import read_to_end
 from schemas.event import ObservedEvent, Status
-from streams import raw
+from streams import feedtime, raw
 from streams.dedupe import Mark, first_sightings
 from streams.enrich import Sighting
 from streams.feedtime import FeedTimes
@@ -31,6 +31,9 @@ from streams.tables import Write
 
 log = logging.getLogger(__name__)
 
+_READ_A_TURN = 100
+_ENTITY_TYPES = 1_000
+"""More than any provider has."""
 MAX_PENDING = 10_000
 """Waiting events that a partition holds in memory, about 30 MB. At this it takes in no more: the raw topic keeps them for a week."""
 
@@ -80,21 +83,29 @@ class Pipeline:
         """Take up what the partition's last owner deferred."""
         self._wake = wake
         self._sweeping.start(wake)
+        self.restore()
         records: dict[bytes, bytes] = {}
         async for record in read_to_end(self._place.cluster, self._records.deferred, [self._partition]):
             if record.value is None:
                 records.pop(record.key, None)
             else:
                 records[record.key] = record.value
-        for sighting in sorted(self._readable(records), key=lambda sighting: sighting.offset):
+        readable = [sighting async for sighting in self._readable(records)]
+        for sighting in sorted(readable, key=lambda sighting: sighting.offset):
             self._pending.add(sighting).deferred += 1
         await self._inquiry.start(wake)
         if records:
             log.info("%s/%d: %d deferred events taken up", self._records.raw, self._partition, len(records))
 
-    def _readable(self, records: Mapping[bytes, bytes]) -> Iterator[Sighting]:
-        """What can't be read goes to the dead topic with the first cycle."""
-        for key, value in records.items():
+    def restore(self) -> None:
+        """How far the feeds had been read when the last owner let go."""
+        self._feed_times.restore(self._place.seen.scan(self._partition, feedtime.KEY, b"", _ENTITY_TYPES))
+
+    async def _readable(self, records: Mapping[bytes, bytes]) -> AsyncIterator[Sighting]:
+        """What can't be read goes to the dead topic with the first cycle. There may be thousands: the loop has others to serve."""
+        for number, (key, value) in enumerate(records.items()):
+            if number % _READ_A_TURN == 0:
+                await asyncio.sleep(0)
             try:
                 yield from_record(value)
             except ValueError as error:
@@ -111,7 +122,7 @@ class Pipeline:
             cycle.others += [self._records.dead(key, value, None, "bad-event", error), Record(self._records.deferred, key, None)]
         self._unreadable = {}
         parsed = self._parse(events, cycle)
-        fresh = first_sightings(parsed, lambda key: self._place.seen.look_up(self._partition, key))
+        fresh = first_sightings((each for each in parsed if each.id not in self._pending), self._mark_of)
         self._place.dead.count_good(len(parsed) - len(fresh))
         cycle.counts.events, cycle.counts.repeats = len(events), len(parsed) - len(fresh)
         cycle.marks = {sighting.id: Write(sighting.id.encode(), self._mark(sighting.event).pack()) for sighting in fresh}
@@ -124,7 +135,10 @@ class Pipeline:
             cycle.others += [self._records.defer(sighting) for sighting in waiting.defer()]
             waiting.let_go_of_state()
         self._place.dead.check()
-        marks = [*cycle.marks.values(), *self._sweeping.step(self._feed_times.of, grown=bool(cycle.marks))]
+        expired = self._sweeping.step(self._feed_times.of, grown=bool(cycle.marks))
+        # an event that waits has been seen, however long ago
+        swept = [write for write in expired if write.key.decode() not in self._pending]
+        marks = [*cycle.marks.values(), *swept, *self._feed_times.to_keep()]
         records = [record for _, record in sorted(cycle.changes, key=lambda change: change[0])]
         records += cycle.others
         cycle.counts.dead = sum(self._records.is_dead(record) for record in records)
@@ -141,6 +155,9 @@ class Pipeline:
                 sightings.append(sighting)
                 self._feed_times.note(sighting.event)
         return sightings
+
+    def _mark_of(self, key: bytes) -> bytes | None:
+        return self._place.seen.look_up(self._partition, key)
 
     def _mark(self, event: ObservedEvent) -> Mark:
         """An event that was read ahead is met again when the feed has come to its time, so it is kept from then on."""

@@ -108,15 +108,25 @@ class StateTable:
         return int(self._stores[partition].property_int_value("rocksdb.estimate-live-data-size") or 0)
 
     def scan(self, partition: int, prefix: bytes, after: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
-        """Up to `limit` keys that begin with `prefix`, in order, from behind `after` on (empty: from the first)."""
+        """Up to `limit` keys that begin with `prefix`, in order, from behind `after` on (empty: from the first). Raises what RocksDB does
+        when the disk has damaged it; the next start then rebuilds the store."""
         found = 0
-        rows: Any = self._stores[partition].items(from_key=max(prefix, after))
-        for key, value in rows:
-            if found == limit or not key.startswith(prefix):
-                return
+        rows: Any = self._stores[partition].iter()
+        rows.seek(max(prefix, after))
+        while found < limit and rows.valid():
+            key: bytes = rows.key()
+            if not key.startswith(prefix):
+                break
             if key != after:
                 found += 1
-                yield key, value
+                yield key, rows.value()
+            rows.next()
+        try:
+            # an iterator that meets a damaged block ends as if that were the end
+            rows.status()
+        except Exception:
+            self._spoilt(partition).touch()
+            raise
 
     def apply(self, partition: int, writes: Sequence[Write], next_offset: int) -> None:
         """Take a committed transaction's writes; `next_offset`: behind its last record in the changelog."""

@@ -145,7 +145,7 @@ async def _watch(app: StreamsApp, watchdog: Watchdog) -> None:
             log.critical("Faust has ended, and this worker with it, to be started again: %r", app.crashed)
             return
         try:
-            await watchdog.check(app.positions(), app.unopened())
+            await watchdog.check(app.positions(), app.unopened(), joining=app.joining)
         except Stalled as reason:
             log.critical("this worker stands still and ends, to be started again: %s", reason)
             return

@@ -14,6 +14,7 @@ from changecast.options import Listing, echo_json, output, places, where_of
 
 if TYPE_CHECKING:
     from changecast.operating import Operating
+    from producers.backfill import Range
 
 
 @click.group(
@@ -92,10 +93,10 @@ def backfill(
     feeds: tuple[str, ...],
     rate: float | None,
 ) -> None:
-    """Read a range of PROVIDER again. What was published already is dropped by dedupe; the rest is published late.
+    """Read a range of PROVIDER again. Repeats are dropped within the provider's dedupe_window; the rest is published late.
 
-    The worker that polls goes on, with so many requests less a second, and its cursors stay where they are. What is older
-    than the provider's dedupe_window is published again.
+    The worker that polls goes on with that many requests/s less, and its cursors stay where they are. Changes that are older than the
+    dedupe_window are published again; the command warns of it.
 
     \b
     Examples:
@@ -115,6 +116,7 @@ def backfill(
         span.check(now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    _warn_of_repeats(provider, where.config.providers.configured()[provider].dedupe_window, span, now)
     try:
         asyncio.run(check_feeds(provider, where.config.providers.configured()[provider], feeds))
     except UnknownFeed as error:
@@ -123,6 +125,18 @@ def backfill(
         run_backfill(where, provider, span, feeds, rate)
     except (ProviderError, ValueError) as error:
         raise click.ClickException(f"{provider}: {error}") from error
+
+
+def _warn_of_repeats(provider: str, window: timedelta, span: Range, now: datetime) -> None:
+    """A range that begins before the dedupe window."""
+    if now - span.since > window:
+        from schemas.config.durations import format_duration
+
+        click.echo(
+            f"Warning: {provider} remembers what it has published for {format_duration(window)} (dedupe_window). Changes before"
+            f" {now - window:%Y-%m-%d %H:%M} UTC that were published already are published again, with the same ids.",
+            err=True,
+        )
 
 
 @command.command("resync", short_help="Publish the state of an entity once more.")

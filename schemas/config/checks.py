@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.config.document import Path, Value
-from schemas.config.durations import parse_moment
+from schemas.config.durations import format_duration, parse_moment
 from schemas.config.fields import listed
+from schemas.config.providers import Providers
 
 Finding = tuple[Path, str]
 
@@ -43,6 +44,29 @@ def ended_secrets(value: Value, now: datetime) -> Iterator[Finding]:
                 yield (*path, "secret"), "this is a secret of today too: the new one goes into `secret`"
             elif (until := parse_moment(one.get("until"))) <= now:
                 yield (*path, "until"), f"this secret signs no more since {until:%Y-%m-%d %H:%M %Z}: it can be taken out"
+
+
+def short_windows(value: Value, providers: Providers) -> Iterator[Finding]:
+    """Providers that would publish changes twice: what a poll reads again must still be known. Of a config that is valid by itself."""
+    for name, settings in providers.named().items():
+        reread = getattr(settings, "reread", timedelta()) + getattr(settings, "reread_every", timedelta())
+        needed, reason = max((settings.overlap, "overlap"), (reread, "reread + reread_every"))
+        if settings.dedupe_window >= needed:
+            continue
+        written = _keys_at(value, "providers", name)
+        key = next((key for key in ("dedupe_window", "overlap", "reread", "reread_every") if key in written), None)
+        yield (
+            ("providers", name, *((key,) if key else ())),
+            f"dedupe_window ({format_duration(settings.dedupe_window)}) is shorter than {reason} ({format_duration(needed)}): what is "
+            "read again would be published twice",
+        )
+
+
+def _keys_at(value: Value, *path: str) -> set[str]:
+    """The keys of the section at this place; none where there is no section."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return set(value) if isinstance(value, dict) else set()
 
 
 def _subscriptions(value: Value) -> Iterator[tuple[int, dict[str, Value]]]:

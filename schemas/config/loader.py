@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from schemas import redaction
-from schemas.config.checks import duplicate_names, ended_secrets
+from schemas.config.checks import duplicate_names, ended_secrets, short_windows
 from schemas.config.document import Document, Value, read_document
 from schemas.config.document import Path as Place
 from schemas.config.environment import Substituted, names_in, substitute
@@ -61,6 +61,8 @@ def config_of(source: Source) -> Loaded:
         config = Config.model_validate({} if substituted.value is None else substituted.value)
     except ValidationError as error:
         problems += _unless_told(list(explainer.problems(error)), problems)
+    if config is not None:
+        problems += [explainer.at(place, message) for place, message in short_windows(substituted.value, config.providers)]
     if problems or config is None:
         raise ConfigError(problems)
     findings = [*idle_filters(substituted.value, config.providers), *ended_secrets(substituted.value, datetime.now(UTC))]

@@ -93,8 +93,9 @@ class Partition:
                 table.apply(writes)
         return outcome.records
 
-    def restarted(self, provider):
-        again = Partition(provider, tables=(self.seen, self.snapshots))
+    def restarted(self, provider, **options):
+        again = Partition(provider, tables=(self.seen, self.snapshots), **options)
+        again.pipeline.restore()
         again.offset = self.offset
         return again
 

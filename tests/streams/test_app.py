@@ -182,6 +182,15 @@ async def test_a_stream_of_which_too_much_is_dead_stops_and_keeps_the_rest_while
     assert (await world.published(0), await world.committed(0)) == ([], 0)
 
 
+async def test_a_lane_that_is_cancelled_by_nobody_who_stops_it_ends_the_worker(world):
+    async with world.running() as app:
+        await until(lambda: len(app.positions()) == PARTITIONS, what="both lanes at work")
+        _, task = app._lanes[TP(world.raw, 0)]
+        task.cancel()
+        async with asyncio.timeout(WITHIN_S):
+            assert isinstance(await app.failed, app_module.LaneEnded)
+
+
 async def test_a_lane_closes_although_a_client_swallows_its_cancellation():
     """aiokafka does so where a cancellation comes as it closes."""
     swallowed, stopped = 0, []

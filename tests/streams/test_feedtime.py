@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from streams.dedupe import Mark
-from streams.feedtime import FeedTimes
+from streams.feedtime import KEY, FeedTimes
 from streams.sweep import Sweep
 from tests.streams.memory import BEGINNING, observed
 from tests.streams.test_sweep import Rows
@@ -31,3 +31,17 @@ def test_what_is_read_out_of_turn_makes_nothing_old():
     ahead = observed("2", 5)
     times.note(ahead.model_copy(update={"data": ahead.data.model_copy(update={"out_of_turn": True})}))
     assert times.of("tmdb:movie:2:5") == 0
+
+
+def test_the_next_owner_goes_on_from_the_kept_times():
+    times = FeedTimes()
+    times.note(observed("1", 3600))
+    kept = times.to_keep()
+    assert times.to_keep() == [], "not rewritten while it has hardly moved"
+    times.note(observed("1", 3601))
+    assert times.to_keep() == []
+    again = FeedTimes()
+    again.restore((write.key, write.value) for write in kept)
+    assert again.of("tmdb:movie:1:a") == int(BEGINNING.timestamp() * 1000) + 3_600_000
+    assert again.to_keep() == []
+    assert all(write.key.startswith(KEY) for write in kept)

@@ -100,3 +100,34 @@ async def test_a_partition_that_came_to_work_has_its_time_anew_when_it_is_assign
     await watchdog.check({A: 0})
     clock.advance(500)
     await watchdog.check({}, [A])
+
+
+async def test_a_join_that_takes_two_minutes_while_the_broker_answers_is_a_standstill(raw):
+    cluster, _ = raw
+    clock = ManualClock()
+    watchdog = Watchdog(cluster, clock=clock)
+    await watchdog.check({}, joining=True)
+    clock.advance(119)
+    await watchdog.check({}, joining=True)
+    clock.advance(2)
+    with pytest.raises(Stalled, match="has not told this worker its partitions"):
+        await watchdog.check({}, joining=True)
+
+
+async def test_a_join_that_ends_without_a_partition_is_healthy(raw):
+    cluster, _ = raw
+    clock = ManualClock()
+    watchdog = Watchdog(cluster, clock=clock)
+    for joining in (True, False, True):
+        await watchdog.check({}, joining=joining)
+        clock.advance(100)
+    await watchdog.check({}, joining=True)
+
+
+async def test_a_join_is_waited_for_while_no_broker_answers():
+    clock = ManualClock()
+    watchdog = Watchdog(Cluster.at("127.0.0.1:1"), clock=clock)
+    for _ in range(2):
+        await watchdog.check({}, joining=True)
+        clock.advance(600)
+    await watchdog.check({}, joining=True)

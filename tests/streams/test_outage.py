@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -60,3 +61,32 @@ async def test_a_resync_during_an_outage_does_not_make_dedupe_forget():
     asked = resync_event("tmdb", at_hour(0).data.entity, BEGINNING + timedelta(days=4))
     assert await swept_feed(partition, asked) == [asked.id]
     assert await swept_feed(partition, at_hour(0)) == []
+
+
+async def test_what_a_backfill_brings_is_remembered_over_a_rebalance():
+    window = timedelta(hours=48)
+    partition = Partition(MemoryProvider(), window=window)
+    await swept_feed(partition, at_hour(100))
+    again = partition.restarted(MemoryProvider(), window=window)
+    backfilled = at_hour(0, out_of_turn=True)
+    assert await swept_feed(again, backfilled) == [backfilled.id]
+    assert await swept_feed(again, at_hour(101)) == [at_hour(101).id]
+    assert await swept_feed(again, at_hour(0)) == [], "inside the window"
+
+
+async def test_an_event_that_waits_has_been_seen_however_long_it_waits(tmp_path):
+    provider = MemoryProvider(stuck=tmp_path / "stuck")
+    provider.stuck.write_text("m0")
+    partition = Partition(provider, window=timedelta(hours=48), budget=0.1)
+    assert await swept_feed(partition, at_hour(0)) == []
+    for hour in (100, 101):
+        assert len(await swept_feed(partition, at_hour(hour))) == 1
+        assert await swept_feed(partition, at_hour(0)) == []
+    provider.stuck.unlink()
+    published = []
+    async with asyncio.timeout(10):
+        while not published:
+            await asyncio.sleep(0.01)
+            published = await swept_feed(partition)
+    assert published == [at_hour(0).id]
+    assert await swept_feed(partition) == []

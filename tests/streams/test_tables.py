@@ -121,6 +121,20 @@ async def test_a_store_that_can_not_be_read_ends_the_worker_once_and_is_then_mad
     assert await again.recover(PARTITION) == 0, "it was made anew once, and is sound since"
 
 
+async def test_a_scan_that_meets_damage_does_not_end_as_if_nothing_followed(cluster, table, tmp_path):
+    store = await kept(cluster, table, tmp_path)
+    for file in store.glob("*.sst"):
+        spoilt = bytearray(file.read_bytes())
+        spoilt[100_000:200_000] = bytes(100_000)
+        file.write_bytes(spoilt)
+    again = StateTable(cluster, "tmdb", "seen", tmp_path)
+    assert await again.recover(PARTITION) == 0
+    with pytest.raises(Exception, match="Corruption"):
+        list(again.scan(PARTITION, b"tmdb:", b"", 10_000))
+    again.close(PARTITION)
+    assert await again.recover(PARTITION) == 2, "rebuilt from the changelog"
+
+
 async def test_a_store_that_another_process_has_open_is_left_alone(cluster, table, tmp_path):
     await table.recover(PARTITION)
     table.apply(PARTITION, [A], await written(cluster, [A]))

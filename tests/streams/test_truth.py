@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from producers.interface import Fetched, Refused
 from schemas.event import Action, ChangeEvent, Entity, ObservedEvent
+from streams.enrich import Sighting
 from streams.looks import Looks
 from streams.reading import EntityReader, Patience, Question
 from tests.streams.memory import BEGINNING, MemoryProvider, observed
@@ -382,3 +384,26 @@ async def test_thousands_of_entities_that_show_nothing_stop_no_partition(entitie
     assert not world.partition.pipeline.full
     assert len(await world.feed(world.event("new"))) == 1
     await world.partition.pipeline.stop()
+
+
+async def test_asking_about_thousands_at_the_start_leaves_the_loop_to_others_and_unpacks_nothing(caplog: Any) -> None:
+    world = World()
+    pipeline, table = world.partition.pipeline, world.partition.snapshots
+    for number in range(3_000):
+        event = world.event(str(number))
+        pipeline._pending.add(Sighting(event, number, event.to_json()))
+        table.rows[event.subject.encode()] = b"no state: it would be complained of when it is unpacked"
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(others())
+    await pipeline._inquiry.start(asyncio.Event())
+    ticking.cancel()
+    await pipeline.stop()
+    assert turns >= 30
+    assert "can't be read" not in caplog.text

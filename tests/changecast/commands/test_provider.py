@@ -160,6 +160,12 @@ def test_a_backfill_that_makes_no_sense_is_refused_with_the_reason(changecast, a
     assert message in result.output
 
 
+@pytest.mark.parametrize(("since", "warned"), [("40d", True), ("29d", False)])
+def test_a_backfill_beyond_the_dedupe_window_warns_of_repeats(changecast, since, warned):
+    result = changecast("backfill", "tmdb", "--since", since, "--feed", "shows")
+    assert ("remembers what it has published for 30d" in result.stderr) is warned
+
+
 def test_a_feed_that_there_is_none_of_is_a_wrong_usage_before_anything_is_done(changecast):
     result = changecast("backfill", "tmdb", "--since", "24h", "--feed", "shows")
     assert result.exit_code == 2

@@ -240,3 +240,31 @@ def test_a_broken_dotenv_is_told_with_its_line_and_without_its_text(tmp_path: Pa
     with pytest.raises(ConfigError) as caught:
         load_config(write(tmp_path, "{}"), environ={})
     assert str(caught.value) == f"{tmp_path}/.env:2:1: not a line of the form NAME=value"
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        (
+            "pbs: {dedupe_window: 12h}",
+            "providers.pbs.dedupe_window: dedupe_window (12h) is shorter than reread + reread_every (25h): what is read again would be"
+            " published twice",
+        ),
+        (
+            "tmdb: {overlap: 31d}",
+            "providers.tmdb.overlap: dedupe_window (30d) is shorter than overlap (31d): what is read again would be published twice",
+        ),
+        (
+            "tvdb: {reread: 9d}",
+            "providers.tvdb.reread: dedupe_window (8d) is shorter than reread + reread_every (217h): what is read again would be"
+            " published twice",
+        ),
+    ],
+)
+def test_a_window_that_is_shorter_than_what_is_read_again_is_an_error(tmp_path: Path, section: str, problem: str) -> None:
+    [found] = errors(tmp_path, f"providers: {{{section}}}")
+    assert re.sub(r"^changecast.yaml:\d+:\d+: ", "", found) == problem
+
+
+def test_a_window_that_covers_what_is_read_again_is_good(tmp_path: Path) -> None:
+    assert errors(tmp_path, "providers: {pbs: {dedupe_window: 25h}, tmdb: {overlap: 30d, dedupe_window: 30d}}") == []
