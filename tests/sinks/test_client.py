@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -163,6 +164,23 @@ async def test_an_address_is_checked_when_it_is_connected_to_not_when_the_name_w
         reply = await client.post(f"http://public.example:{port}/", b"{}", {})
     assert receiver.calls == []
     assert "is loopback" in str(reply.error)
+
+
+async def test_proxies_and_logins_of_the_environment_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password elsewhere\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with receiving() as proxy, receiving() as receiver:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        async with client_of() as client:
+            await client.post(f"{receiver.url}/hook", b"{}", {})
+    assert proxy.calls == []
+    (call,) = receiver.calls
+    assert "authorization" not in call.headers
 
 
 async def test_connections_are_used_again() -> None:

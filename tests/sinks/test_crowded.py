@@ -6,19 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runtime.clock import SystemClock
 from runtime.pulse import Pulse
+from sinks import parcel as parcels
 from sinks import returns
 from sinks.answer import Answer
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event
-from sinks.parcel import Parcel
+from sinks.parcel import Parcel, read_parcel
 from sinks.returns import Returns
 from sinks.shard import Shard
 from sinks.states import EndpointStates
@@ -92,12 +94,7 @@ async def test_retries_of_slow_endpoints_keep_to_what_a_commit_can_name_and_let_
                     await shard.write(step)
                 await asyncio.sleep(0.02)
 
-        ignore: Any = None
-        day, clock, random = timedelta(days=1), SystemClock(), Random(1)
-        states = EndpointStates(world.cluster, producer, clock, random, disable_after=day, grace=day)
-        config = config_of(*(webhook(name, "http://127.0.0.1/") for name in endpoints))
-        await states.load(config.subscriptions)
-        reading = Returns(world.cluster, shard, endpoints, ignore, states, clock, random, 512 * 1024)
+        reading = await _returns(world, shard, endpoints, producer)
         tasks = [asyncio.create_task(reading.run()), asyncio.create_task(pulse.run()), asyncio.create_task(commit())]
         await until(lambda: len(well.taken) == 20)
         stop.set()
@@ -109,6 +106,41 @@ async def test_retries_of_slow_endpoints_keep_to_what_a_commit_can_name_and_let_
     assert MOST_OPEN // 2 < most <= MOST_OPEN
     for endpoint in endpoints.values():
         await endpoint.aclose()
+
+
+async def test_what_its_endpoint_does_not_take_is_deferred_for_longer_each_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "_DEFER_FIRST_S", 0.02)
+    topics = world.cluster.topics
+    topic, changes = retry_topics(topics)["1s"].name, topics.changes("tmdb").name
+    blocked = endpoint_to(Taking(), Bounds())
+    blocked.hold()
+    deferrals: list[int] = []
+    async with world.cluster.transactional_producer(transactional_id(topics, 0)) as producer:
+        positions = {found.name: Position(0, 0) for found in retry_topics(topics).values()}
+        shard = Shard(topics, 0, producer, {changes: Position(0, 0), **positions})
+        await _park(world, topic, [("hook", 1)])
+        reading = await _returns(world, shard, {"hook": blocked}, producer)
+        task = asyncio.create_task(reading.run())
+
+        async def deferred_five_times() -> bool:
+            if (step := shard.step()) is not None:
+                deferrals.extend(read_parcel(out.value, out.headers).deferrals for out in step.outs)
+                await shard.write(step)
+            return len(deferrals) >= 5
+
+        await until(deferred_five_times)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert deferrals[:5] == [1, 2, 3, 4, 5]  # each of them is twice as long: see test_retry
+
+
+async def _returns(world: World, shard: Shard, endpoints: dict[str, Endpoint], producer: AIOKafkaProducer) -> Returns:
+    day, clock, random, ignore = timedelta(days=1), SystemClock(), Random(1), cast("Any", None)
+    states = EndpointStates(world.cluster, producer, clock, random, disable_after=day, grace=day)
+    await states.load(config_of(*(webhook(name, "http://127.0.0.1/") for name in endpoints)).subscriptions)
+    return Returns(world.cluster, shard, endpoints, ignore, states, clock, random, 512 * 1024)
 
 
 async def _park(world: World, topic: str, retries: list[tuple[str, int]]) -> None:

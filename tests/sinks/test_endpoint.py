@@ -218,6 +218,31 @@ async def test_the_open_breaker_of_another_worker_holds_here_too_and_ends_with_a
     await endpoint.aclose()
 
 
+async def test_of_one_entity_no_second_first_attempt_begins_before_the_first_has_ended() -> None:
+    gate = asyncio.Event()
+
+    class Gated(Taking):
+        async def send(self, events: Sequence[Event]) -> Answer:
+            answer = await super().send(events)
+            await gate.wait()
+            return answer
+
+    sender = Gated()
+    endpoint = endpoint_to(sender, Bounds(concurrency=4))
+    for number, entity in enumerate(("one", "one", "other", "one")):
+        sent = delivery(number, held="changes")
+        sent.event = read_event(change_event(number, entity_id=entity).to_json())
+        endpoint.offer(sent)
+    await until(lambda: len(sender.taken) >= 2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert sender.taken == ["event-one-0", "event-other-2"]
+    gate.set()
+    await until(lambda: len(sender.taken) == 4)
+    assert sender.taken[2:] == ["event-one-1", "event-one-3"]
+    await endpoint.aclose()
+
+
 async def test_what_waits_far_behind_is_kept_as_bytes_and_reads_the_same() -> None:
     event = delivery(1).event
     document, facts, name = event.document, event.facts, event.name
