@@ -46,6 +46,10 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         self._elapsed += seconds
 
+    def set_ahead(self, seconds: float) -> None:
+        """Somebody sets the clock: no time passes."""
+        self._start += timedelta(seconds=seconds)
+
     async def sleep(self, seconds: float) -> None:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)

@@ -20,7 +20,7 @@ import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 
-from runtime import lenient_json
+from runtime import clock_check, lenient_json
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.dns import Resolver
@@ -285,6 +285,7 @@ class ProviderHttp:
                 body += chunk
                 if len(body) > self._max_body_bytes:
                     raise BadResponse(f"{named}: the body is larger than {self._max_body_bytes} bytes", bytes(body[:_EXCERPT]))
+            clock_check.SHARED.observe(response.url.host, response.headers)
             state = self._freshness(response.headers)
             return Answer(
                 response.status_code, response.headers, bytes(body), state.as_of, named, state.cached, state.expires_in_s

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.event import Timestamp
 
 REMOVED_AT = "changecast-removed-at"
 STUCK_SINCE = "changecast-stuck-since"
+OUTAGE = "changecast-outage"
 MAX_ANSWER_BYTES = 2048
 """As much of a receiver's answer as an operator needs to see why it refused."""
 
@@ -82,7 +83,8 @@ class Attempt(_Record):
 class EndpointState(_Record):
     """What all sinks workers know of a subscription's endpoint. `since`: events written before it are not its own. `failing_percent`:
     how much of the time after which it is disabled has passed with failures only, in steps of which people are told. `removed_at`:
-    since when no worker's config has the subscription. `stuck_since`: since when something has been due, and nothing attempted."""
+    since when no worker's config has the subscription. `stuck_since`: since when something has been due, and nothing attempted.
+    `failed_attempts`, `last_failed_at`, `counted_s`: the outage since `failing_since`, see sinks.outage."""
 
     subscription: str
     since: Timestamp
@@ -92,16 +94,40 @@ class EndpointState(_Record):
     failing_percent: int = Field(default=0, ge=0, le=100)
     removed_at: Timestamp | None = Field(default=None, exclude=True)
     stuck_since: Timestamp | None = Field(default=None, exclude=True)
+    failed_attempts: int = Field(default=0, ge=0, exclude=True)
+    last_failed_at: Timestamp | None = Field(default=None, exclude=True)
+    counted_s: float = Field(default=0.0, ge=0, allow_inf_nan=False, exclude=True)
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Of the record. Workers of earlier versions take a value with a field that they don't know for no state at all."""
         times = ((REMOVED_AT, self.removed_at), (STUCK_SINCE, self.stuck_since))
-        return [(name, time.isoformat().encode()) for name, time in times if time is not None]
+        found = [(name, time.isoformat().encode()) for name, time in times if time is not None]
+        if self.last_failed_at is not None:
+            tally = {"attempts": self.failed_attempts, "last": self.last_failed_at, "counted_s": self.counted_s}
+            found.append((OUTAGE, orjson.dumps(tally)))
+        return found
 
     @classmethod
     def read(cls, value: bytes, headers: Iterable[tuple[str, bytes]]) -> Self:
         """Raises ValueError."""
         document = orjson.loads(value)
-        found = {name: content.decode("utf-8", "replace") for name, content in headers}
-        times = {"removed_at": found.get(REMOVED_AT), "stuck_since": found.get(STUCK_SINCE)}
-        return cls.model_validate(document | times if isinstance(document, dict) else document)
+        found = {name: (content or b"").decode("utf-8", "replace") for name, content in headers}
+        more = {"removed_at": found.get(REMOVED_AT), "stuck_since": found.get(STUCK_SINCE), **_outage(found.get(OUTAGE))}
+        return cls.model_validate(document | more if isinstance(document, dict) else document)
+
+
+class _Tally(BaseModel):
+    """An outage, as its header says it."""
+
+    attempts: int = Field(ge=0)
+    last: Timestamp
+    counted_s: float = Field(ge=0, allow_inf_nan=False)
+
+
+def _outage(header: str | None) -> dict[str, Any]:
+    """A header that can't be read counts as none: the state is there without it, and the outage is counted again."""
+    try:
+        tally = _Tally.model_validate_json(header or "")
+    except ValidationError:
+        return {}
+    return {"failed_attempts": tally.attempts, "last_failed_at": tally.last, "counted_s": tally.counted_s}

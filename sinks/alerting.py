@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from schemas.alert import ALERT_TYPE, AlertData, AlertEvent, AlertKind, DeadDeliveries, LastDead, Told
 from schemas.delivery import EndpointState
 from sinks.answer import Kind
+from sinks.outage import disables_at
 from sinks.wording import length_words
 
 LEVELS = (50, 75)
@@ -58,7 +59,6 @@ def alert(
 ) -> AlertEvent:
     """`told`: before this alert."""
     name = told.subscription
-    failing = None if state.disabled_at is not None else state.failing_since
     return AlertEvent(
         id=f"alert:{name}:{kind}:{_occasion(kind, told, state)}",
         type=f"{ALERT_TYPE}{kind}",
@@ -71,7 +71,7 @@ def alert(
             remedy=_remedy(kind, name),
             failing_since=state.failing_since,
             failing_percent=state.failing_percent,
-            disables_at=None if failing is None else failing + disable_after,
+            disables_at=disables_at(state, disable_after),
             disabled_at=state.disabled_at,
             disabled_reason=state.disabled_reason,
             dead=told.dead,

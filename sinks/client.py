@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
+from runtime import clock_check
 from runtime.descriptors import OutOfDescriptors, is_shortage
 from runtime.dns import LookupFailed, Resolver
 from runtime.http_dates import retry_after
@@ -270,6 +271,7 @@ class Client:
                 assert isinstance(response, Response)
                 read, is_whole = await self._read(response)
                 handler = response.handler
+                clock_check.SHARED.observe(response.url.host or "", response.headers)
                 is_malformed = handler.is_malformed or not is_whole
                 return Reply(
                     _since(start), response.status, response.headers, read, address=handler.peer, is_malformed=is_malformed

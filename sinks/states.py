@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,6 +20,7 @@ from runtime.topics import read_to_end
 from schemas.config import Subscription
 from schemas.delivery import EndpointState
 from sinks.alerting import level_reached
+from sinks.outage import Outage, outage_of
 from sinks.standing import Standing, has_expired, standing
 from sinks.topics import beginning_id
 
@@ -30,6 +32,9 @@ _ALWAYS = datetime.fromtimestamp(0, UTC)
 """The beginning of a subscription whose state can't be read: what it has had is known by the commits."""
 _FAILING_BEFORE_TOLD = timedelta(seconds=60)
 """An endpoint that fails now and then does not write a record each time; five days of failing are counted from the first."""
+
+_NOTES = 100
+"""So often within `disable_after` it is written how an outage goes on: a worker that is started anew goes on from there."""
 
 
 def _nobody(state: EndpointState) -> None:
@@ -60,7 +65,7 @@ class EndpointStates:
         self._grace = grace
         self._served: set[str] = set()
         self._states: dict[str, EndpointState] = {}
-        self._failing: dict[str, datetime] = {}
+        self._failing: dict[str, tuple[Outage, float]] = {}
         self._unwritten: set[str] = set()
         self._stuck: set[str] = set()
         self._some = asyncio.Event()
@@ -183,22 +188,49 @@ class EndpointStates:
 
     def succeeded(self, subscription: str) -> None:
         if self._failing.pop(subscription, None) is not None or self._states[subscription].failing_since is not None:
-            self._change(subscription, failing_since=None, failing_percent=0)
+            self._change(
+                subscription, failing_since=None, failing_percent=0, failed_attempts=0, last_failed_at=None, counted_s=0.0
+            )
 
     def failed(self, subscription: str) -> None:
         """An attempt failed. After `disable_after` of nothing else, the endpoint is disabled."""
         now, known = self._clock.now(), self._states[subscription]
-        # another worker may have seen the outage begin before this one
-        since = min(self._failing.get(subscription, now), known.failing_since or now)
-        self._failing[subscription] = since
-        percent = max(level_reached(now - since, self._disable_after), known.failing_percent)
-        if now - since >= self._disable_after:
-            reason = f"every attempt failed since {since.isoformat(timespec='seconds')}"
-            self.disable(subscription, reason, failing_since=since, failing_percent=100)
-        elif now - since >= _FAILING_BEFORE_TOLD or percent > known.failing_percent:
-            self._change(subscription, failing_since=since, failing_percent=percent)
+        outage = self._outage(subscription, known, now)
+        self._failing[subscription] = outage, self._clock.monotonic()
+        percent = level_reached(outage.counted, self._disable_after)
+        if known.failing_since is None or outage.first <= known.failing_since:
+            percent = max(percent, known.failing_percent)
+        fields: dict[str, Any] = {
+            "failing_since": outage.first,
+            "failing_percent": percent,
+            "failed_attempts": outage.attempts,
+            "last_failed_at": outage.last,
+            "counted_s": outage.counted.total_seconds(),
+        }
+        if outage.ends(self._disable_after):
+            reason = f"every attempt failed since {outage.first.isoformat(timespec='seconds')}, {outage.attempts} of them"
+            self.disable(subscription, reason, **(fields | {"failing_percent": 100}))
+        elif self._is_news(known, outage, percent, now):
+            self._change(subscription, **fields)
 
-    def disable(self, subscription: str, reason: str, **fields: datetime | int) -> None:
+    def _outage(self, subscription: str, known: EndpointState, now: datetime) -> Outage:
+        """With the failure of this moment. Another worker may have seen the outage begin before this one."""
+        of_all = outage_of(known)
+        if (own := self._failing.get(subscription)) is None:
+            return Outage(now, now) if of_all is None else of_all.failed_again(now, self._disable_after)
+        outage, at = own
+        passed = timedelta(seconds=self._clock.monotonic() - at)
+        return outage.failed_again(now, self._disable_after, passed).joined_unless_begun_again(of_all, now)
+
+    def _is_news(self, known: EndpointState, outage: Outage, percent: int, now: datetime) -> bool:
+        """Whether the others should know: of an outage that begins, of the next level, and now and then of how it goes on."""
+        if percent != known.failing_percent:
+            return True
+        if known.failing_since != outage.first:
+            return now - outage.first >= _FAILING_BEFORE_TOLD or known.failing_since is not None
+        return now - (known.last_failed_at or outage.first) >= self._disable_after / _NOTES
+
+    def disable(self, subscription: str, reason: str, **fields: Any) -> None:
         """For all workers, until somebody enables it. `fields` of the state change with it."""
         if not self.disabled(subscription):
             log.warning(
@@ -215,7 +247,7 @@ class EndpointStates:
             tasks.create_task(self._write_behind())
             tasks.create_task(self._follow())
 
-    def _change(self, subscription: str, **fields: datetime | str | int | None) -> None:
+    def _change(self, subscription: str, **fields: Any) -> None:
         old = self._states[subscription]
         new = old.model_copy(update=fields)
         if new != old:

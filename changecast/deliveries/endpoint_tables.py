@@ -11,6 +11,7 @@ from rich.text import Text
 from changecast.columns import Cell, Column, fitted
 from changecast.deliveries.endpoints import EndpointView
 from changecast.deliveries.tables import printable
+from sinks.outage import disables_at
 from sinks.wording import length_words
 
 _STYLES = {"ok": "green", "failing": "yellow", "disabled": "red"}
@@ -68,7 +69,7 @@ def _trouble(view: EndpointView, now: datetime, disable_after: timedelta, grace:
         reason = printable(state.disabled_reason or "no reason given")
         yield f"{view.name} is disabled since {since}: {reason}. `changecast endpoints enable {view.name}` brings it back."
     elif state.failing_since is not None:
-        left = max(state.failing_since + disable_after - now, timedelta())
+        left = max((disables_at(state, disable_after) or now) - now, timedelta())
         error = f": {printable(view.counts.last_error)}" if view.counts.last_error else ""
         yield f"{view.name} has failed for {length_words(now - state.failing_since)}{error}. It is disabled in {length_words(left)}."
     elif view.counts.failing:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
+from runtime import clock_check
 from runtime.clock import ManualClock
 from runtime.http import BadResponse, CredentialsRejected, ProviderUnavailable
 from tests.producers.answering import json_answer
@@ -178,3 +179,13 @@ async def test_an_absurd_date_is_ignored_and_a_long_wait_limited(asked: dict[str
         with pytest.raises(ProviderUnavailable) as problem:
             await http.get("x")
         assert problem.value.retry_after == waited
+
+
+async def test_a_providers_date_tells_that_our_clock_is_off(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(clock_check, "SHARED", clock_check.ClockCheck())
+    async with served(always({}, Date="Tue, 21 Jan 2025 04:46:31 GMT")) as (http, _):
+        await http.get("x")
+        await http.get("x")
+    assert caplog.text.count("minutes ahead of that of 127.0.0.1") == 1

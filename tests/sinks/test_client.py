@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from runtime import clock_check
 from runtime.outbound import Outbound
 from schemas.config import Delivery
 from sinks.answer import Meaning
@@ -208,3 +209,17 @@ def test_an_absurd_retry_after_leaves_the_delivery_to_its_schedule(absurd: str) 
     answer = plain_answer(Reply(1.0, 429, {"Retry-After": absurd}))
     assert answer.retry_after is None
     assert judge(answer, 1, RetryPolicy((7.0,)), 0.0).wait == 7.0
+
+
+async def test_a_receivers_date_tells_that_our_clock_is_off(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(clock_check, "SHARED", clock_check.ClockCheck())
+
+    async def of_old(call: Call) -> web.Response:
+        return web.Response(status=401, headers={"Date": "Tue, 21 Jan 2025 12:00:00 GMT"})
+
+    async with receiving(of_old) as receiver, client_of() as client:
+        for _ in range(3):
+            await client.post(receiver.url, b"{}", {})
+    assert caplog.text.count("minutes ahead of that of 127.0.0.1: receivers refuse signatures") == 1

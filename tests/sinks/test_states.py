@@ -18,6 +18,14 @@ HOOK = Subscription.model_validate(webhook("hook", "https://x.example/"))
 OTHER = Subscription.model_validate(webhook("other", "https://x.example/"))
 
 
+def fail_for(states: EndpointStates, clock: ManualClock, hours: float) -> None:
+    """An attempt fails now and each six hours."""
+    states.failed("hook")
+    for _ in range(int(hours // 6)):
+        clock.advance(6 * 3600)
+        states.failed("hook")
+
+
 @contextlib.asynccontextmanager
 async def states_of(world: World, clock: ManualClock) -> AsyncIterator[EndpointStates]:
     async with world.cluster.producer() as producer:
@@ -63,42 +71,62 @@ async def test_workers_that_meet_a_subscription_at_once_agree_when_it_begins(wor
 async def test_five_days_of_nothing_but_failures_disable_an_endpoint_for_all_workers(world: World) -> None:
     clock = ManualClock()
     async with states_of(world, clock) as here, states_of(world, clock) as there:
-        here.failed("hook")
-        clock.advance(4 * 86400)
-        here.failed("hook")
+        fail_for(here, clock, hours=12 + 5 * 24 - 6)
         assert not here.disabled("hook")
         await until(lambda: there.state("hook").failing_since is not None)
-        clock.advance(86400)
-        here.failed("hook")
+        fail_for(here, clock, hours=6)
         assert here.disabled("hook")
         await until(lambda: there.disabled("hook"))
-        assert "every attempt failed since" in str(there.state("hook").disabled_reason)
+        assert "every attempt failed since 2025-01-21T00:00:00+00:00, " in str(there.state("hook").disabled_reason)
+
+
+async def test_a_clock_ten_days_ahead_and_back_disables_nothing(world: World) -> None:
+    clock = ManualClock()
+    async with states_of(world, clock) as states:
+        fail_for(states, clock, hours=24)
+        clock.set_ahead(10 * 86400)
+        for _ in range(12):
+            states.failed("hook")
+        clock.set_ahead(-10 * 86400)
+        for _ in range(12):
+            states.failed("hook")
+        assert not states.disabled("hook")
+        began = clock.now()
+        assert states.state("hook").failing_since == began
+        await states.flush()
+    async with states_of(world, clock) as next_life:
+        next_life.failed("hook")
+        assert not next_life.disabled("hook")
+
+
+async def test_an_outage_goes_on_over_restarts(world: World) -> None:
+    clock = ManualClock()
+    for _ in range(11):
+        async with states_of(world, clock) as states:
+            assert not states.disabled("hook")
+            fail_for(states, clock, hours=13)
+    async with states_of(world, clock) as states:
+        assert states.disabled("hook")
 
 
 async def test_one_success_begins_the_five_days_anew(world: World) -> None:
     clock = ManualClock()
     async with states_of(world, clock) as states:
-        states.failed("hook")
-        clock.advance(4 * 86400)
-        states.failed("hook")
+        fail_for(states, clock, hours=5 * 24)
         states.succeeded("hook")
-        clock.advance(86400)
-        states.failed("hook")
-        assert not states.disabled("hook")
         assert states.state("hook").failing_since is None
+        fail_for(states, clock, hours=5 * 24)
+        assert not states.disabled("hook")
 
 
 async def test_a_success_at_one_worker_ends_the_outage_for_all(world: World) -> None:
     clock = ManualClock()
     async with states_of(world, clock) as here, states_of(world, clock) as there:
-        here.failed("hook")
-        clock.advance(3 * 86400)
-        here.failed("hook")
+        fail_for(here, clock, hours=12 + 3 * 24)
         await until(lambda: there.state("hook").failing_percent == 50)
         there.succeeded("hook")
         await until(lambda: here.state("hook").failing_since is None)
-        clock.advance(3 * 86400)
-        here.failed("hook")
+        fail_for(here, clock, hours=3 * 24)
         assert not here.disabled("hook")
 
 
