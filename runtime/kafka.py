@@ -23,6 +23,8 @@ SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 3_000
 TRANSACTION_TIMEOUT_MS = 60_000
 REMEDY = "is it running? (kafka.bootstrap_servers in the config; `changecast kafka start` runs one here)"
+LOGIN_REMEDY = "are kafka.security_protocol and kafka.sasl_… those that it asks for? (of a broker that has just started: try again)"
+_CONNECT_S = 2.0
 
 Isolation = Literal["read_committed", "read_uncommitted"]
 
@@ -137,7 +139,22 @@ class Cluster:
                         told = True
                     await asyncio.sleep(0.25)
         except TimeoutError:
-            raise KafkaAway(f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: {REMEDY}") from None
+            raise KafkaAway(await self._why_away(timeout_s)) from None
+
+    async def _why_away(self, timeout_s: float) -> str:
+        """aiokafka gives one error for a broker that is not there, and for one that refuses the login."""
+        for server in self.bootstrap_servers.split(","):
+            host, _, port = server.strip().rpartition(":")
+            try:
+                async with asyncio.timeout(_CONNECT_S):
+                    _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            except (OSError, TimeoutError):
+                continue
+            writer.close()
+            return (
+                f"{server.strip()} takes connections, but gave this client no answer of Kafka's within {timeout_s:g} s: {LOGIN_REMEDY}"
+            )
+        return f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: {REMEDY}"
 
     async def _answers(self) -> bool:
         try:

@@ -65,6 +65,15 @@ def controller_port(broker: EmbeddedBroker) -> int:
     return int(match[1])
 
 
+async def refused_words(folder: Path, kafka: dict[str, object]) -> str:
+    """What a command says to an operator whose config has this login."""
+    path = folder / "wrong.yaml"
+    path.write_bytes(orjson.dumps({"data_dir": "other", "kafka": kafka}))
+    code, shown = await output_of(path, "provider", "list")
+    assert code == 1
+    return shown
+
+
 @pytest.mark.timeout(200)
 async def test_a_data_directory_without_login_gets_one_and_refuses_who_has_none(tmp_path: Path) -> None:
     plain = EmbeddedBroker(tmp_path, port=0)
@@ -93,6 +102,11 @@ async def test_a_data_directory_without_login_gets_one_and_refuses_who_has_none(
         with pytest.raises(KafkaError):
             async with AIOKafkaProducer(**wrong):
                 pass
+
+        away = await refused_words(tmp_path, {**wrong, "security_protocol": "SASL_PLAINTEXT"})
+        assert f"{servers} takes connections, but gave this client no answer" in away
+        assert "kafka.sasl_" in away
+        assert "not-the-password" not in away
 
         cluster = Cluster(kafka_of(tmp_path), servers)
         async with cluster.transactional_producer("t") as producer, producer.transaction():
