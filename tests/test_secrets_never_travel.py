@@ -36,6 +36,7 @@ from tests.hostile import (
 from tests.producers.worlds import changecast
 from tests.scraping import address, free_port, scrape
 from tests.sinks.worlds import World, change_event
+from tests.streams.memory import observed
 
 SIGNING = base64.b64encode(b"signing-key-0123456789-abcdefghi").decode()
 SECRETS = {
@@ -52,6 +53,8 @@ SECRETS = {
     "password": "Mq3-userinfo-password",
     "signing": SIGNING,
     "kafka": "Nq4-kafka-password",
+    "oauth2": "Oq5-client/secret+1",
+    "access token": "Pq6-access-token",
 }
 
 
@@ -107,6 +110,7 @@ async def test_no_secret_leaves_by_any_way(bootstrap_servers, topic_prefix, tmp_
             )
 
         await until(known, 90)
+        await publish_unreadable(world)
         await world.publish(*(change_event(number, entity_id=str(number)) for number in range(3)))
         await until(lambda: all_failed(world, names), 90)
         await until(lambda: all_feeds_failed(world), 90)
@@ -126,6 +130,16 @@ async def test_no_secret_leaves_by_any_way(bootstrap_servers, topic_prefix, tmp_
     assert not found, "\n".join(found[:40])
 
 
+async def publish_unreadable(world: World) -> None:
+    """What ends in the dead topic, and an event of which nothing can be fetched."""
+    topics = world.cluster.topics
+    event = observed("550", 1)
+    async with world.cluster.producer() as producer:
+        await producer.send_and_wait(topics.changes("tmdb").name, b"{}", key=b"tmdb:movie:1")
+        await producer.send_and_wait(topics.raw("tmdb").name, b"{", key=b"tmdb:movie:1")
+        await producer.send_and_wait(topics.raw("tmdb").name, event.to_json(), key=event.subject.encode())
+
+
 async def hostile_config(stack: AsyncExitStack, folder: Path) -> dict[str, object]:
     async def provider() -> str:
         server = TestServer(hostile_provider(SECRETS["token of a login"]), host="127.0.0.1")
@@ -137,6 +151,20 @@ async def hostile_config(stack: AsyncExitStack, folder: Path) -> dict[str, objec
         app = web.Application()
 
         async def answer(request: web.Request) -> web.Response:
+            return await echo_with(request, status)
+
+        app.router.add_route("*", "/{rest:.*}", answer)
+        server = TestServer(app, host="127.0.0.1")
+        await server.start_server()
+        stack.push_async_callback(server.close)
+        return f"http://127.0.0.1:{server.port}"
+
+    async def token_endpoint(status: int) -> str:
+        app = web.Application()
+
+        async def answer(request: web.Request) -> web.Response:
+            if status == 200:
+                return web.json_response({"access_token": SECRETS["access token"], "token_type": "Bearer", "expires_in": 60})
             return await echo_with(request, status)
 
         app.router.add_route("*", "/{rest:.*}", answer)
@@ -174,6 +202,15 @@ async def hostile_config(stack: AsyncExitStack, folder: Path) -> dict[str, objec
             subscription("no-host", f"http://no-such-host.invalid{secret_path}"),
             subscription("private", f"http://10.255.255.1{secret_path}"),
             {"name": "slack", "slack": slack},
+            *[{"name": f"oauth-{authentication}", "webhook": {
+                "url": f"{await receiver(500)}{secret_path}", "secret": f"whsec_{SIGNING}",
+                "oauth2": {"token_url": f"{await token_endpoint(answer)}/token", "client_id": "me",
+                           "client_secret": SECRETS["oauth2"], "authentication": authentication},
+            }} for authentication, answer in (("basic", 500), ("body", 401))],
+            {"name": "oauth-token", "webhook": {
+                "url": f"{await receiver(401)}{secret_path}", "secret": f"whsec_{SIGNING}",
+                "oauth2": {"token_url": f"{await token_endpoint(200)}/token", "client_id": "me", "client_secret": SECRETS["oauth2"]},
+            }},
             {"name": "bot", "slack": {"token": SECRETS["slack token"], "channel": "c", "api_url": await receiver(500), "rate": 100}},
             {"name": "userinfo", "webhook": {
                 "url": f"{(await receiver(500)).replace('//', '//me:' + SECRETS['password'] + '@')}/x", "secret": f"whsec_{SIGNING}"
@@ -224,6 +261,11 @@ async def commands(world: World, path: Path) -> list[list[str]]:
         ["provider", "list", "--json"],
         ["why", "tmdb:episode:1"],
         ["fetch", "tmdb:movie:550"],
+        *(
+            ["endpoints", "test", name, *more]
+            for name in ("status-500", "bot", "userinfo", "oauth-token")
+            for more in ([], ["--json"])
+        ),
     ]
 
 
