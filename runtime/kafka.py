@@ -23,7 +23,9 @@ SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 3_000
 TRANSACTION_TIMEOUT_MS = 60_000
 REMEDY = "is it running? (kafka.bootstrap_servers in the config; `changecast kafka start` runs one here)"
-LOGIN_REMEDY = "are kafka.security_protocol and kafka.sasl_… those that it asks for? (of a broker that has just started: try again)"
+LOGIN_REMEDY = (
+    "are kafka.security_protocol and kafka.sasl_… those that it asks for? (of a broker that has just started: try again)"
+)
 _CONNECT_S = 2.0
 
 Isolation = Literal["read_committed", "read_uncommitted"]
@@ -151,9 +153,7 @@ class Cluster:
             except (OSError, TimeoutError):
                 continue
             writer.close()
-            return (
-                f"{server.strip()} takes connections, but gave this client no answer of Kafka's within {timeout_s:g} s: {LOGIN_REMEDY}"
-            )
+            return f"{server.strip()} takes connections, but gave this client no answer of Kafka's within {timeout_s:g} s: {LOGIN_REMEDY}"
         return f"no Kafka at {self.bootstrap_servers} within {timeout_s:g} s: {REMEDY}"
 
     async def _answers(self) -> bool:

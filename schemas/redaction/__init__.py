@@ -8,7 +8,8 @@ There is one, as there is one root logger: a secret that one part holds must not
     redaction.excerpt(body, 2048)     # the beginning of what somebody sent, redacted before it is cut
 """
 
-from schemas.redaction.redactor import MASK, Redactor, Secret
+from schemas.redaction.index import Secret
+from schemas.redaction.redactor import MASK, Redactor
 
 __all__ = ["MASK", "PROCESS", "Redactor", "Secret", "excerpt", "learn", "obtained", "redact", "redact_all"]
 

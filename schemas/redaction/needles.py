@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 WHOLE_WORDS_BELOW = 8
@@ -38,17 +37,3 @@ def base64_words(user: str, secret: str) -> Iterator[str]:
     """For a secret too short for cores: its base64, and that of `user:secret`."""
     for text in (secret, f"{user}:{secret}"):
         yield base64.b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
-
-
-def pattern_of(anywhere: Iterable[str], words: Iterable[str], encoded_words: Iterable[str]) -> re.Pattern[str] | None:
-    """One pattern for all; the longest alternative wins at each place. Grouped by first character, so that a place where none begins
-    is passed with one look."""
-    groups: dict[str, list[str]] = {}
-    for needle in sorted(set(anywhere), key=lambda needle: (-len(needle), needle)):
-        groups.setdefault(needle[0], []).append(needle[1:])
-    parts = [f"{re.escape(head)}(?:{'|'.join(map(re.escape, tails))})" for head, tails in groups.items()]
-    if short := sorted(set(words), key=len, reverse=True):
-        parts.append(rf"(?<!\w)(?:{'|'.join(map(re.escape, short))})(?!\w)")
-    if encoded := sorted(set(encoded_words), key=len, reverse=True):
-        parts.append(rf"(?<![\w+/-])(?:{'|'.join(map(re.escape, encoded))})(?![\w+/-])")
-    return re.compile("|".join(parts)) if parts else None

@@ -110,9 +110,9 @@ def test_an_excerpt_is_bounded_in_bytes_and_ends_with_a_whole_character() -> Non
 
 def test_the_newest_tokens_of_logins_are_remembered() -> None:
     redactor = Redactor()
-    for number in range(300):
+    for number in range(8193):
         redactor.obtained(f"token-number-{number:04}")
-    assert redactor.redact("token-number-0299 token-number-0100") == "*** ***"
+    assert redactor.redact("token-number-8192 token-number-4097") == "*** ***"
     assert redactor.redact("token-number-0000") == "token-number-0000"
 
 
@@ -150,3 +150,11 @@ def test_redacting_never_raises_and_an_excerpt_holds_its_bound(text: str, secret
     redactor.redact(text, cut=True)
     assert len(redactor.excerpt(text, 50).encode()) <= 50
     assert len(redactor.excerpt(text.encode("utf-16"), 50).encode()) <= 50
+
+
+def test_with_thousands_of_secrets_each_is_found_and_no_other_text_touched() -> None:
+    secrets = [f"{number:05}-secret-{number * 7919 % 100_003}" for number in range(5000)]
+    redactor = redactor_of(*secrets)
+    assert redactor.redact(" ".join(secrets[::97])) == " ".join(["***"] * len(secrets[::97]))
+    assert redactor.redact("00001-secret-, 99999-secret-1") == "00001-secret-, 99999-secret-1"
+    assert redactor.redact(secrets[4000] + "0") == "***0"
