@@ -22,6 +22,9 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.ASCII | re.
 _CACHE_HEADERS = ("x-cache", "x-memc")
 """CloudFront's and TMDB's memory cache: `Hit from cloudfront`, `RefreshHit from cloudfront`, `HIT`."""
 
+_FARTHEST = timedelta(days=36_525)
+"""A Date a century away is nobody's clock: a state of the year 9999 would look newer than all that follow."""
+
 
 @dataclass(frozen=True)
 class Freshness:
@@ -39,6 +42,8 @@ def freshness(headers: Mapping[str, str], received: datetime) -> Freshness:
     age = _age_s(headers)
     cached = bool(age) or any("hit" in headers.get(name, "").lower() for name in _CACHE_HEADERS)
     date = http_date(headers.get("date"))
+    if date is not None and abs(date - received) > _FARTHEST:
+        date = None
     stated = _MAX_AGE.search(headers.get("cache-control", ""))
     expires_in = max(float(stated[1]) - (age or 0.0), 0.0) if cached and stated else None
     if not cached:

@@ -53,7 +53,7 @@ class StatusLine:
 
     def _read_code(self) -> bool:
         """False: more bytes are needed."""
-        self._seen = self._seen.lstrip(b"\r\n")
+        self._seen = self._seen.lstrip()
         if (found := _CODE.match(self._seen)) is None:
             self._ended = b"\n" in self._seen or len(self._seen) >= _CODE_BYTES
             return False

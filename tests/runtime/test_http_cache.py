@@ -34,6 +34,9 @@ DATE = "Tue, 21 Jan 2025 12:00:00 GMT"
         ({"date": DATE, "age": "-5"}, 5, 0, False),
         ({"date": DATE, "age": "soon"}, 5, 0, False),
         ({}, 5, 5, False),
+        ({"date": "Fri, 31 Dec 9999 23:59:59 GMT"}, 5, 5, False),
+        ({"date": "Mon, 01 Jan 0100 00:00:00 GMT"}, 5, 5, False),
+        ({"date": "Fri, 31 Dec 9999 23:59:59 GMT", "age": "60"}, 60, 0, True),
     ],
 )
 def test_a_state_is_as_old_as_date_and_age_say(

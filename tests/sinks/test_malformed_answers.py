@@ -200,6 +200,7 @@ def test_no_answer_of_slack_does_harm(body: bytes, status: int, headers: dict[st
         (b"HTTP/1.1 200 OK\r\n", 200),
         (b"HTTP/1.1 204\r\n", 204),
         (b"\r\n\r\nHTTP/1.0 201 Created\n", 201),
+        (b" \tHTTP/1.1 200 OK\r\n", 200),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 P\r\nA: b\r\n\r\nHTTP/1.1 410 Gone\r\n", 410),
         (b"HTTP/1.1 100 Continue\nA: b\n\nHTTP/1.1 200 OK\n", 200),
         (b"HTTP/1.1 101 Switching\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 101),
