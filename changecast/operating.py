@@ -13,12 +13,10 @@ from pathlib import Path
 
 from changecast.kafka import status
 from changecast.kafka.login import logged_in, read_login
-from changecast.sandbox.credentials import environment as sandbox_environment
-from changecast.sandbox.credentials import new_webhook_secret
-from changecast.up.plan import SANDBOX_FOLDER, SANDBOX_VARIABLE, last_sandbox_port, nothing_configured, watching_sandbox
+from changecast.up.plan import SANDBOX_FOLDER, SANDBOX_VARIABLE, make_plan
 from changecast.up.plan import config_of_worker as config_by_environment
 from runtime.kafka import BOOTSTRAP_VARIABLE, Cluster
-from schemas.config import DEFAULT_PATH, Config, read_config
+from schemas.config import DEFAULT_PATH, Config
 
 EXAMPLE = Path("changecast.example.yaml")
 KAFKA_WAIT_S = 5.0
@@ -39,14 +37,7 @@ def operating_config(path: Path | None, data_dir: Path | None = None) -> Config:
     """The config that `up` would run with, without starting or writing anything. Raises ConfigError."""
     if os.environ.get(SANDBOX_VARIABLE):
         return config_by_environment(path)
-    stand_ins = sandbox_environment("http://127.0.0.1:9", new_webhook_secret())
-    config = read_config(path or usual_path(), environ={**stand_ins, **os.environ}).config
-    root = (data_dir or config.data_dir).absolute()
-    if not nothing_configured(config):
-        return config.model_copy(update={"data_dir": root})
-    folder = root / SANDBOX_FOLDER
-    url = f"http://127.0.0.1:{last_sandbox_port(folder)}"
-    return watching_sandbox(config, url).model_copy(update={"data_dir": folder})
+    return make_plan(path or usual_path(), data_dir).config
 
 
 def usual_path() -> Path:
