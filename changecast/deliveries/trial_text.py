@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit, urlunsplit
 
 from changecast.deliveries.tables import printable
 from schemas import redaction
@@ -29,7 +30,12 @@ def redacted_headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def redacted_url(url: str) -> str:
-    return printable(url)
+    """Scheme and host, and what is no secret of the rest: `https://example.org/***`."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    rest = printable(urlunsplit(("", "", parts.path, parts.query, "")))
+    slash = "/" if rest.startswith(redaction.MASK) else ""
+    return f"{parts.scheme}://{f'{redaction.MASK}@' if login else ''}{host}{slash}{rest}"
 
 
 def text_of(body: bytes, most_bytes: int) -> str:

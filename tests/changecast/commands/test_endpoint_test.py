@@ -156,7 +156,7 @@ async def test_request_and_answer_are_shown_without_secrets(world: World, tmp_pa
         assert SECRET not in text
         assert "\x1b" not in text.replace("\\u001b", "")
     lines = shown.output.splitlines()
-    assert f"> POST {receiver.url}***" in lines
+    assert f"> POST {receiver.url}/***" in lines
     assert "> authorization: Bearer ***" in lines or "> authorization: ***" in lines
     assert any(line.startswith("> webhook-signature: v1,") for line in lines)
     assert any(line.startswith("< status 422 in ") and line.endswith(" from 127.0.0.1") for line in lines)
@@ -191,6 +191,7 @@ async def test_slack_gets_a_message_and_its_refusal_is_shown(world: World, tmp_p
         result = await sender.types("endpoints", "test", "room")
         assert result.exit_code == 0, result.output
         assert "hunter2" not in result.output
+        assert f"> POST {receiver.url}/***" in result.output
         assert "The Kingsroad" in orjson.loads(receiver.calls[0].body)["text"]
         said[0] = "channel_is_archived"
         result = await sender.types("endpoints", "test", "room")
@@ -212,6 +213,9 @@ async def test_the_request_for_a_token_is_shown_too(world: World, tmp_path: Path
         }
         result = await Sender(world, tmp_path, subscription).types("endpoints", "test", "hook")
     assert result.exit_code == 0, result.output
-    assert result.output.count("> POST ") == 2
+    assert [line for line in result.output.splitlines() if line.startswith("> POST")] == [
+        f"> POST {receiver.url}/token",
+        f"> POST {receiver.url}/hook",
+    ]
     assert "2YotnFZFEjr1zCsicMWpAA" not in result.output
     assert "hunter2" not in result.output
