@@ -17,11 +17,13 @@ COUNT  := /^Collecting / { n++; if (tty) printf "\r  libraries, checked by hash:
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench chaos pictures lint format clean
+.PHONY: help install run test test-unit check bench chaos pictures lint format clean
 
 help:  ## Show this.
 	@echo "make run      Run everything here, and watch the changes come in (Ctrl-C stops)."
 	@echo "make test     Run the tests."
+	@echo "make test-unit  Run the tests that need no Kafka, in less than a minute."
+	@echo "make check    Everything that must hold before a change is taken: tests, chaos and benches in short, lint."
 	@echo "make chaos    Kill workers and the broker at random, and count what is lost or repeated."
 	@echo "make bench    Measure, beside simpler programs doing the same; writes bench/results.md."
 	@echo "make pictures Draw the README's picture of a Slack message again (needs Chromium)."
@@ -54,8 +56,14 @@ $(READY): requirements.lock pyproject.toml
 run: install  ## Everything, with changecast.yaml where there is one, else the example.
 	@exec $(BIN)/changecast up -c $$(test -e changecast.yaml && echo changecast.yaml || echo changecast.example.yaml)
 
-test: install  ## ARGS="-k cursor" for some of them, JOBS=8 with more cores.
-	@$(BIN)/python -m pytest -n $(JOBS) --dist load --maxschedchunk 1 $(ARGS)
+test: install  ## ARGS="-k cursor" for some of them, JOBS=8 with more cores, KAFKA=docker or HOST:PORT for another than the embedded.
+	@$(BIN)/python -m pytest -n $(JOBS) --dist load --maxschedchunk 1 $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
+
+test-unit: install  ## Those that need no Kafka.
+	@$(BIN)/python -m pytest -n 3 --kafka none $(ARGS)
+
+check:
+	@PYTHON="$(PYTHON)" .ci/run
 
 bench: install  ## Streams, sinks and catchup; PART=sinks for one of them, ARGS=--short for a look in a minute.
 	@set -e; for part in $(or $(PART),streams sinks catchup); do $(BIN)/python -m bench $$part $(ARGS); done

@@ -18,6 +18,9 @@ from tests import evidence
 from tests.broker import EMBEDDED, NONE, SERVERS_VARIABLE, RunKafka, running_broker
 from tests.condition import no_garbage_collected
 
+FULL_VARIABLE = "CI_FULL"
+"""Set to 1, a test that cannot run for want of a runtime (Node, Docker Compose, a browser) fails instead of being left out."""
+
 _APART = 20
 _KAFKA = pytest.StashKey[RunKafka]()
 _started = ExitStack()
@@ -97,6 +100,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """A failure shows the logs of the processes that took part, and the state of the run's Kafka where the test uses it."""
     with no_garbage_collected():
         report: pytest.TestReport = yield
+    if report.skipped and os.environ.get(FULL_VARIABLE) == "1":
+        report.outcome, report.longrepr = "failed", f"{FULL_VARIABLE}=1, and this did not run: {_reason(report)}"
     if report.failed:
         report.sections += evidence.sections(getattr(item, "funcargs", {}).get("tmp_path"))
         kafka = item.config.stash.get(_KAFKA, None)
@@ -110,6 +115,16 @@ def _own_secrets() -> Iterator[None]:
     """A process redacts the secrets of every config that it has loaded: one test's must not be redacted in another's texts."""
     yield
     redaction.PROCESS.forget()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What could not run here, in the last lines."""
+    for report in terminalreporter.stats.get("skipped", ()):
+        terminalreporter.write_line(f"NOT RUN {report.nodeid}: {_reason(report)}")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr).removeprefix("Skipped: ")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -79,7 +80,7 @@ def failing(tmp_path):
     """A test of its own with this conftest, run as a whole pytest."""
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
 
-    def run(source: str, *arguments: str, before: Callable[[], object] | None = None) -> str:
+    def run(source: str, *arguments: str, before: Callable[[], object] | None = None, **environ: str) -> str:
         (tmp_path / "test_failing.py").write_text(source)
         command = [
             sys.executable,
@@ -92,7 +93,9 @@ def failing(tmp_path):
             *arguments,
             str(tmp_path),
         ]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=before).stdout
+        return subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=before, env=os.environ | environ
+        ).stdout
 
     return run
 
@@ -144,3 +147,17 @@ def test_a_process_is_interrupted():
 def test_a_run_in_the_background_of_a_shell_starts_processes_that_can_be_interrupted(failing):
     assert "1 passed" in failing(INTERRUPTING, before=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     assert "1 passed" in failing(INTERRUPTING, "-n", "1", before=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+
+
+SKIPPING = """
+import pytest
+
+def test_needs_node():
+    pytest.skip("node is not on the PATH")
+"""
+
+
+def test_what_can_not_run_here_is_named_in_the_last_lines_and_fails_a_full_run(failing):
+    assert "test_failing.py::test_needs_node: node is not on the PATH" in failing(SKIPPING, CI_FULL="").splitlines()[-2]
+    shown = failing(SKIPPING, CI_FULL="1")
+    assert "1 failed" in shown and "CI_FULL=1, and this did not run: node is not on the PATH" in shown

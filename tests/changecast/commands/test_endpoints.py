@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 import pytest
+from aiokafka import TopicPartition
 
 from changecast.deliveries.attempts import Counts
 from changecast.deliveries.endpoint_tables import endpoints_table
 from changecast.deliveries.endpoints import EndpointView, write
 from changecast.deliveries.parked import TooMany, parked
 from changecast.options import output
+from runtime.offsets import committed_offsets
 from schemas.delivery import EndpointState, Outcome
+from sinks.topics import group_id
 from tests.changecast.commands.operators import Operator, attempt, hook, record
 from tests.eventually import until
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
@@ -147,16 +151,20 @@ def missed(calls: list[Call]) -> list[str]:
 
 
 async def _swallowed(world: World, calls: list[Call]) -> bool:
-    """Whether the worker has learnt that the endpoint is disabled: an event that is read by now is not delivered."""
-    _swallowed.number = getattr(_swallowed, "number", 0) + 1  # type: ignore[attr-defined]
-    probe = change_event(_swallowed.number, entity_id="probe")  # type: ignore[attr-defined]
+    """Whether the worker has learnt that the endpoint is disabled: an event is read, and not delivered."""
     before = len(calls)
-    await world.publish(probe)
-    try:
-        await until(lambda: len(calls) > before, 1)
-    except AssertionError:
-        return True
-    return False
+    await world.publish(change_event(entity_id=f"probe-{uuid4()}"))
+    topics = world.cluster.topics
+    places = [TopicPartition(topics.changes("tmdb").name, number) for number in range(topics.partitions)]
+    async with world.cluster.consumer(group_id=None) as consumer:
+        ends = await consumer.end_offsets(places)
+
+    async def read() -> bool:
+        committed = await committed_offsets(world.cluster, group_id(topics), places)
+        return all((offset := committed[place]) is not None and offset.offset >= ends[place] for place in places if ends[place])
+
+    await until(read)
+    return len(calls) == before
 
 
 async def test_what_died_with_the_endpoint_is_offered_and_sent_again(world: World, tmp_path: Path) -> None:
