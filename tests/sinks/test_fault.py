@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from random import Random
 from typing import Any, Literal
 
 import pytest
 from aiohttp import web
 
-from runtime.clock import SystemClock
+from runtime.clock import ManualClock, SystemClock
 from runtime.pulse import Pulse
 from schemas.delivery import ErrorClass, Outcome
 from sinks.answer import Answer, Meaning
@@ -18,7 +19,14 @@ from sinks.breaker import Limits, State
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
+from sinks.handover import Handover
+from sinks.journal import Journal
+from sinks.retry import RetryPolicy
+from sinks.settle import Settler
+from sinks.shard import Shard
+from sinks.tracker import Position
 from sinks.webhook import WebhookSender
+from tests.sinks.test_states import states_of
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
 
 
@@ -176,3 +184,34 @@ async def test_an_absurd_retry_after_costs_nobody_else_an_attempt(world: World) 
             await world.publish(*(change_event(number, entity_id=str(number)) for number in range(10)))
             await until(lambda: len(receiver.to("/healthy")) == 10 and len(receiver.to("/absurd")) == 24)
     assert len({call.id for call in receiver.to("/healthy")}) == len(receiver.to("/healthy")) == 10
+
+
+async def test_faults_begin_no_outage_and_end_none(world: World) -> None:
+    clock = ManualClock()
+    topics = world.cluster.topics
+    async with world.cluster.producer() as producer, states_of(world, clock) as states:
+        shard = Shard(topics, 0, producer, {topics.changes("tmdb").name: Position(0, 0)})
+        shard.closed = True  # what an answer does to the partition is not the matter here
+        handover = Handover(world.cluster, producer, {}, clock, 15.0)
+        settler = Settler(
+            *(RetryPolicy((1.0,) * 50), Journal(producer, topics.deliveries, clock), states, handover, clock, Random(1)),
+            kinds={"hook": "webhook"},
+        )
+        event = read_event(change_event().to_json())
+        fault = Answer(Meaning.FAILED, 1.0, error_class=ErrorClass.FAULT)
+
+        def settle_for_days(answer: Answer) -> None:
+            for _ in range(20):
+                clock.advance(12 * 3600)
+                settler.settle(Delivery("hook", event, shard, "changes", 0, "changes", 0), answer)
+
+        settle_for_days(fault)
+        assert (states.state("hook").failing_since, states.disabled("hook")) == (None, False)
+        settler.settle(
+            Delivery("hook", event, shard, "changes", 0, "changes", 0),
+            Answer(Meaning.FAILED, 1.0, 503, error_class=ErrorClass.STATUS),
+        )
+        settle_for_days(fault)
+        assert not states.disabled("hook")
+        settle_for_days(Answer(Meaning.FAILED, 1.0, 503, error_class=ErrorClass.STATUS))
+        assert states.disabled("hook")
