@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from changecast.up.difference import difference
 from changecast.up.handover import HANDED_VARIABLE, hand_over, handed_over
-from schemas.config import Config, config_of, read_config, read_source
+from schemas.config import Config, ConfigError, config_of, load_config, read_config, read_source
 from schemas.config.connections import ClientCertificate
 from schemas.config.file_keys import leaves
 from schemas.export import config_schema
@@ -227,3 +230,28 @@ def test_the_json_schema_wants_one_of_both(keys: str) -> None:
     wrong = YAML(typ="safe", pure=True).load(f"subscriptions: [{{name: a, webhook: {{url: 'http://x', {keys}}}}}]")
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, config_schema())
+
+
+_PATHS = st.text(max_size=8) | st.none() | st.booleans() | st.integers() | st.lists(st.text(max_size=4), max_size=2)
+_ANY = st.recursive(
+    _PATHS,
+    lambda inner: st.dictionaries(
+        st.sampled_from(["token", "token_file", "secret_file", "_file", "webhook", "headers_file", "x_file"]), inner
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.sampled_from(["providers: {tmdb: X}", "subscriptions: [X]", "subscriptions: [{name: a, webhook: X}]", "kafka: X", "X"]),
+    _ANY,
+)
+def test_no_value_anywhere_raises_anything_but_a_config_error(
+    tmp_path_factory: pytest.TempPathFactory, place: str, value: object
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(place.replace("X", json.dumps(value)))
+    try:
+        load_config(path, environ={})
+    except ConfigError as error:
+        assert str(error)
