@@ -7,34 +7,28 @@ when no first attempt waits, but for a small share, so that a flood does not hol
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.clock import Clock
-from runtime.descriptors import OutOfDescriptors
 from runtime.metrics import Histogram
 from runtime.pulse import Pulse
 from schemas.delivery import ErrorClass
-from sinks.answer import Answer, Meaning, Sender
+from sinks.answer import Answer, Sender
 from sinks.breaker import Breaker, Limits, State
 from sinks.budget import Budget, Slots
+from sinks.caller import Caller
 from sinks.delivery import Delivery
 from sinks.firsts import FirstAttempts
 from sinks.lane import RetryLane
 from sinks.limits import Limit
 from sinks.shard import Shard
 
-log = logging.getLogger(__name__)
-
 _RETRY_SHARE = 16
 """One pick in so many goes to a retry although first attempts wait."""
 STALLED_S = 900.0
 """Whatever a delivery waits for that no schedule and no receiver has asked for is over in much less."""
-_SHORTAGE_S = 1.0
-"""Until it is asked again whether there is a file descriptor or a connection."""
-_WARN_EVERY_S = 60.0
 _ALONE_BYTES = 128 * 1024 * 1024
 """Memory of an endpoint that shares none with others."""
 _MAX_QUEUED_BYTES = 8 * 1024 * 1024
@@ -88,7 +82,8 @@ class Endpoint:
         self._on_error = on_error
         self._on_busy = on_busy
         self._memory = memory or Budget(_ALONE_BYTES, [name], _ALONE_BYTES)
-        self._connections = connections or Slots(Budget(bounds.concurrency, [name], bounds.concurrency))
+        connections = connections or Slots(Budget(bounds.concurrency, [name], bounds.concurrency))
+        self._caller = Caller(name, sender, connections, clock, bounds.longest_attempt)
         self._limit = limit
         if limit is not None:
             limit.share(self)
@@ -99,9 +94,6 @@ class Endpoint:
         self._singles: deque[Delivery] = deque()
         self._is_sending_single = False
         self._picks = self._calls = 0
-        self._next_warning = 0.0
-        self._short = 0
-        self._lacks_descriptors = False
         self._due_since: float | None = None
         self._sending: set[Delivery] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -231,12 +223,12 @@ class Endpoint:
         due is still to be read. A delivery that waits for its schedule, Retry-After or an open breaker is not due."""
         now = self._clock.monotonic()
         limit = self._limit
-        due = self.due() or self._short > 0 or (behind and not self.blocked)
+        due = self.due() or self._caller.not_begun > 0 or (behind and not self.blocked)
         if not due or not self._recorded.is_set() or (limit is not None and limit.paused_s):
             self._due_since = None
             return None
         self._due_since = now if self._due_since is None else self._due_since
-        if self._calls > self._short and not self._lacks_descriptors:
+        if self._calls > self._caller.not_begun and not self._caller.lacks_descriptors:
             return None  # an attempt is under way
         stalled = now - self._due_since
         return stalled if stalled >= STALLED_S + (limit.round_s if limit is not None else 0.0) else None
@@ -342,7 +334,8 @@ class Endpoint:
         self._sending.update(picked)
         self._calls += 1
         try:
-            answer = await self._send(picked)
+            events = [delivery.event for delivery in picked]
+            answer = await self._caller.call(events, lambda: self._may_send(picked))
         finally:
             self._calls -= 1
             self._sending.difference_update(picked)
@@ -367,60 +360,9 @@ class Endpoint:
             self._answered(picked, answer)
         self._work_on()
 
-    async def _send(self, picked: list[Delivery]) -> Answer | None:
-        """The answer of one attempt. Without a connection or a file descriptor it waits, and nobody is blamed: None when they may not
-        be sent any more after that, and nothing was."""
-        while True:
-            if self._connections.take(self.name):
-                try:
-                    answer = await self._call(picked)
-                except OutOfDescriptors as problem:
-                    self._lacks_descriptors = True
-                    self._warn_of_shortage(problem)
-                else:
-                    self._lacks_descriptors = False
-                    return answer
-                finally:
-                    self._connections.give(self.name)
-                await self._waiting(self._clock.sleep(_SHORTAGE_S))
-            else:
-                await self._waiting(self._connections.wait(_SHORTAGE_S))
-            if self._held or not self._pulse.steady or any(delivery.handed_over for delivery in picked):
-                return None
-
-    async def _waiting(self, wait: Awaitable[None]) -> None:
-        """A call that has not begun."""
-        self._short += 1
-        try:
-            await wait
-        finally:
-            self._short -= 1
-
-    def _warn_of_shortage(self, problem: OutOfDescriptors) -> None:
-        now = self._clock.monotonic()
-        if now >= self._next_warning:
-            self._next_warning = now + _WARN_EVERY_S
-            log.warning("%s: deliveries wait for a file descriptor (%s): see `ulimit -n`", self.name, problem.strerror)
-
-    async def _call(self, picked: list[Delivery]) -> Answer:
-        """What a sender raises is an answer, too: one delivery's trouble must not end the worker, which serves all.
-        Raises OutOfDescriptors."""
-        began = self._clock.monotonic()
-        limit = asyncio.timeout(self.bounds.longest_attempt)
-        try:
-            async with limit:
-                return await self.sender.send([delivery.event for delivery in picked])
-        except OutOfDescriptors:
-            raise
-        except Exception as fault:
-            if limit.expired():
-                ms = round((self._clock.monotonic() - began) * 1000, 2)
-                error = f"no answer within {self.bounds.longest_attempt:g} s"
-                return Answer(Meaning.FAILED, ms, error=error, error_class=ErrorClass.TIMEOUT)
-            name = type(fault).__name__
-            log.exception("%s: sending failed with an unexpected %s; the delivery is retried by its schedule", self.name, name)
-            ms = round((self._clock.monotonic() - began) * 1000, 2)
-            return Answer(Meaning.FAILED, ms, error=f"unexpected error in sending: {name}", error_class=ErrorClass.FAULT)
+    def _may_send(self, picked: list[Delivery]) -> bool:
+        """Whether a call that had to wait before it began is still to be made."""
+        return not self._held and self._pulse.steady and not any(delivery.handed_over for delivery in picked)
 
     def _answered(self, picked: list[Delivery], answer: Answer) -> None:
         if answer.error_class is not ErrorClass.FAULT:

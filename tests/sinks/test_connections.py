@@ -12,7 +12,7 @@ import pytest
 from runtime.clock import SystemClock
 from runtime.pulse import Pulse
 from schemas.config import Config, Delivery
-from sinks import endpoint as endpoints
+from sinks import caller
 from sinks.answer import Answer
 from sinks.breaker import Limits
 from sinks.budget import Budget, Slots
@@ -28,7 +28,7 @@ from tests.sinks.worlds import Call, World, change_event, config_of, receiving, 
 
 
 async def test_without_a_file_descriptor_deliveries_wait_and_no_attempt_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "_SHORTAGE_S", 0.01)
+    monkeypatch.setattr(caller, "_SHORTAGE_S", 0.01)
     answers: list[Answer] = []
     tried = 0
 
