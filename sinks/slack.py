@@ -74,13 +74,15 @@ class SlackSender:
     async def send(self, events: Sequence[Event]) -> Answer:
         message = _message(events)
         answer = await self._post(message)
-        if answer.meaning is Meaning.REFUSED:
-            # a picture that Slack can't load makes it refuse the blocks: the news matter more
-            answer = await self._post(Message(message.text, []))
+        # one picture that Slack can't load makes it refuse all blocks: the rest of the message matters more
+        for less in (message.without_picture(), message.without_blocks()):
+            if answer.meaning is Meaning.REFUSED and less != message:
+                answer = await self._post(less)
         return answer
 
     async def _post(self, message: Message) -> Answer:
-        payload: dict[str, Any] = {"text": message.text, "unfurl_links": False, "unfurl_media": False}
+        # `mrkdwn` off: what stands in `text` is a title's own asterisks and backticks
+        payload: dict[str, Any] = {"text": message.text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
         if message.blocks:
             payload["blocks"] = message.blocks
         if self._channel is not None:

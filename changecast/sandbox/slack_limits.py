@@ -23,6 +23,7 @@ MAX_CONTEXT_ELEMENTS = 10
 MAX_ACTIONS = 25
 MAX_BUTTON_TEXT = 75
 MAX_MARKDOWN = 12_000
+_RICH = ("rich_text_section", "rich_text_list", "rich_text_quote", "rich_text_preformatted")
 
 
 def text_problem(message: dict[str, Any]) -> str | None:
@@ -148,6 +149,32 @@ def _markdown(block: dict[str, Any]) -> Iterator[str]:
         yield f"/text: must be a string of 1 to {MAX_MARKDOWN} characters"
 
 
+def _rich_text(block: dict[str, Any]) -> Iterator[str]:
+    """Sections of texts, links and emoji; lists, quotes and preformatted text hold such sections or the same."""
+    elements = block.get("elements")
+    if not isinstance(elements, list) or not elements:
+        yield "/elements: must hold at least one item"
+        return
+    for index, element in enumerate(elements):
+        place = f"/elements/{index}"
+        if not isinstance(element, dict) or element.get("type") not in _RICH:
+            yield f"{place}/type: is not allowed here"
+        elif not isinstance(element.get("elements"), list):
+            yield f"{place}/elements: must be an array"
+        elif element["type"] == "rich_text_section":
+            for number, part in enumerate(element["elements"]):
+                yield from (f"{place}/elements/{number}{problem}" for problem in _rich_part(part))
+
+
+def _rich_part(part: Any) -> Iterator[str]:
+    needed = {"text": "text", "link": "url", "emoji": "name"}
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str):
+        yield "/type: is missing"
+    elif kind in needed and not (isinstance(content := part.get(needed[kind]), str) and content):
+        yield f"/{needed[kind]}: must be more than 0 characters"
+
+
 def _anything(_block: dict[str, Any]) -> Iterator[str]:
     return iter(())
 
@@ -185,5 +212,5 @@ _CHECKS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "actions": _actions,
     "markdown": _markdown,
     "divider": _anything,
-    "rich_text": _anything,
+    "rich_text": _rich_text,
 }

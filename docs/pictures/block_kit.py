@@ -1,4 +1,4 @@
-"""Slack's Block Kit as HTML, as far as changecast uses it: header, section, image and context, with mrkdwn inside. Pure.
+"""Slack's Block Kit as HTML, as far as changecast uses it: header, section, image and context, with rich text or mrkdwn inside. Pure.
 
 Drawn after what a reader sees in Slack, in our own CSS.
 """
@@ -61,12 +61,22 @@ def _plain(text: str) -> str:
     return escape(unescape(text))
 
 
+def _span(span: Block) -> str:
+    """Text of a rich text block, in its style."""
+    text = escape(span.get("text") or f":{span.get('name')}:")
+    if span["type"] == "link":
+        text = f'<a href="{escape(span["url"])}">{text}</a>'
+    return f"<b>{text}</b>" if (span.get("style") or {}).get("bold") else text
+
+
 def _block(block: Block, picture_at: Callable[[str], str]) -> str:
     match block["type"]:
         case "header":
             return f"<h3>{escape(block['text']['text'])}</h3>"
         case "section":
             return f"<p>{mrkdwn(block['text']['text'])}</p>"
+        case "rich_text":
+            return f"<p>{''.join(_span(span) for element in block['elements'] for span in element['elements'])}</p>"
         case "image":
             return f'<figure><img src="{escape(picture_at(block["image_url"]))}" alt="{escape(block["alt_text"])}"></figure>'
         case "context":

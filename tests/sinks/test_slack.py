@@ -13,6 +13,7 @@ from aiohttp import web
 from changecast.sandbox.slack_limits import block_problems
 from schemas.config import Network
 from schemas.delivery import ErrorClass, Outcome
+from schemas.event import Image
 from sinks.answer import Meaning
 from sinks.client import Reply
 from sinks.slack import answer_of
@@ -147,7 +148,22 @@ async def _state_says(world: World, text: bytes) -> bool:
     return any(text in record.value for record in await world.records(world.cluster.topics.endpoints.name))
 
 
-async def test_blocks_that_slack_refuses_are_sent_as_plain_text(world: World) -> None:
+async def test_a_picture_that_slack_cannot_load_is_left_out_and_the_blocks_stay(world: World) -> None:
+    async def picky(call: Call) -> web.Response:
+        blocks = orjson.loads(call.body).get("blocks", [])
+        refused = any(block["type"] == "image" for block in blocks)
+        return web.Response(status=400, text="invalid_blocks") if refused else web.Response(text="ok")
+
+    still = Image(kind="still", url="https://image.example/1.jpg", path="/1.jpg")
+    async with receiving(picky) as receiver, world.working(config_of(slack(receiver.url))):
+        await world.publish(change_event(images=[still]))
+        await until(lambda: _delivered(world, 1))
+        first, second = (orjson.loads(call.body) for call in receiver.calls)
+    assert second["blocks"] == [block for block in first["blocks"] if block["type"] != "image"]
+    assert len(second["blocks"]) == len(first["blocks"]) - 1
+
+
+async def test_blocks_that_slack_refuses_are_sent_as_text_with_all_that_they_say(world: World) -> None:
     async def picky(call: Call) -> web.Response:
         if "blocks" in orjson.loads(call.body):
             return web.Response(status=400, text="invalid_blocks")
@@ -156,7 +172,9 @@ async def test_blocks_that_slack_refuses_are_sent_as_plain_text(world: World) ->
     async with receiving(picky) as receiver, world.working(config_of(slack(receiver.url))):
         await world.publish(change_event())
         await until(lambda: _delivered(world, 1))
-        assert orjson.loads(receiver.calls[1].body)["text"] == "Game of Thrones S01E02 The Kingsroad: image added (en)"
+        sent = orjson.loads(receiver.calls[1].body)
+    assert sent["text"].startswith("Game of Thrones S01E02 The Kingsroad\nimage added (en)\nTMDB · ")
+    assert sent["mrkdwn"] is False
 
 
 async def test_a_bot_posts_to_its_channel_with_its_token(world: World) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from changecast.sandbox.slack_limits import block_problems, text_problem
 from schemas.event import Change, Image
 from sinks.event import Event, read_event
-from sinks.slack_blocks import MAX_TEXT, Message, digest_of, escaped, link, message_of
+from sinks.slack_blocks import MAX_TEXT, Message, digest_of, message_of
+from sinks.slack_text import escaped_within, line, link, plain
 from tests.sinks.worlds import change_event
 
 STILL = Image(kind="still", url="https://image.example/o/1.jpg", thumbnail_url="https://image.example/w300/1.jpg", path="/1.jpg")
@@ -21,37 +22,62 @@ def event_of(number: int = 1, **fields: Any) -> Event:
 
 
 def texts(message: Message) -> list[str]:
-    found = []
-    for block in message.blocks:
-        if "text" in block:
-            found.append(block["text"]["text"])
-        found += [element["text"] for element in block.get("elements", ())]
-    return found
+    return [said(block) for block in message.blocks if block["type"] != "image"]
+
+
+def said(block: dict[str, Any]) -> str:
+    """What a block says: links as `<address|label>`, bold text in asterisks."""
+    if block["type"] == "header":
+        return str(block["text"]["text"])
+    if block["type"] == "context":
+        return "".join(element["text"] for element in block["elements"])
+    parts = []
+    for element in block["elements"][0]["elements"]:
+        text = f"<{element['url']}|{element['text']}>" if element["type"] == "link" else element.get("text", "")
+        parts.append(f"*{text}*" if element.get("style", {}).get("bold") else text)
+    return "".join(parts)
 
 
 def test_a_message_links_the_entity_shows_what_changed_the_picture_the_provider_and_the_time() -> None:
     change = Change(key="title", action="updated", language="en", before="The Kings Road", after="The Kingsroad")
     message = message_of(event_of(changes=[change], images=[STILL], url="https://www.themoviedb.org/tv/1399/season/1/episode/2"))
     section, what, picture, context = message.blocks
-    assert section["text"]["text"] == (
-        "*<https://www.themoviedb.org/tv/1399/season/1/episode/2|Game of Thrones S01E02 The Kingsroad>*"
-    )
-    assert what["text"]["text"] == "title updated (en): The Kings Road → The Kingsroad"
+    assert said(section) == ("*<https://www.themoviedb.org/tv/1399/season/1/episode/2|Game of Thrones S01E02 The Kingsroad>*")
+    assert said(what) == "title updated (en): The Kings Road → The Kingsroad"
     assert (picture["image_url"], picture["alt_text"]) == (STILL.thumbnail_url, "still of Game of Thrones S01E02 The Kingsroad")
     assert context["elements"][0]["text"].startswith("TMDB · 20")
     assert message.text == "Game of Thrones S01E02 The Kingsroad: title updated (en)"
 
 
-def test_a_title_that_names_a_channel_pings_nobody() -> None:
-    nasty = "<!channel> & <@U123> *bold*"
-    change = Change(key="title", action="updated", before=nasty, after=nasty)
-    for message in (
-        message_of(event_of(name=nasty, changes=[change], url="https://x.example/?a=1&b=<!here>|x")),
-        digest_of([event_of(n, name=nasty, changes=[change]) for n in range(9)]),
-    ):
-        shown = [message.text, *texts(Message("", [block for block in message.blocks if block["type"] != "header"]))]
-        assert not any("<!" in text or "<@" in text for text in shown)
-        assert any("&lt;!channel&gt; &amp; &lt;@U123&gt;" in text for text in shown)
+def test_titles_stand_in_blocks_as_they_are_and_ping_nobody() -> None:
+    for title in ("<!channel> & <@U123>", "M*A*S*H", "a `b` :tada: _c_ ~d~"):
+        change = Change(key="title", action="updated", before=title, after=title)
+        single = message_of(event_of(name=title, changes=[change], url="https://x.example/?a=1&b=<!here>|x"))
+        burst = digest_of([event_of(n, name=title, changes=[change]) for n in range(9)])
+        for message in (single, burst):
+            assert sum(text.count(title) for text in texts(message)) >= 2
+            # mrkdwn would take them for markup: nothing of it is left in the blocks
+            assert "mrkdwn" not in json.dumps(message.blocks)
+            for alone in (message.text, message.full):
+                assert "<!" not in alone
+                assert "<@" not in alone
+                assert ("&lt;!channel&gt; &amp; &lt;@U123&gt;" if "<" in title else title) in message.full
+
+
+def test_a_message_alone_as_text_still_has_names_links_and_values() -> None:
+    url = "https://www.themoviedb.org/tv/1399"
+    change = Change(key="title", action="updated", before="The Kings Road", after="The Kingsroad")
+    single = message_of(event_of(changes=[change], images=[STILL], url=url)).without_blocks()
+    assert single.blocks == []
+    assert single.text.startswith(
+        f"<{url}|Game of Thrones S01E02 The Kingsroad>\ntitle updated: The Kings Road → The Kingsroad\nTMDB · 20"
+    )
+    burst = digest_of([event_of(n, name=f"Part {n}", changes=[change], url=f"{url}/{n}") for n in range(8)]).without_blocks()
+    assert burst.text.splitlines()[:3] == [
+        "8 changes of Game of Thrones season 1",
+        f"• <{url}/0|S01E02 Part 0>: title updated",
+        f"• <{url}/1|S01E02 Part 1>: title updated",
+    ]
 
 
 def test_many_changes_are_cut_and_the_rest_is_counted() -> None:
@@ -65,23 +91,23 @@ def test_a_burst_becomes_one_digest_grouped_by_series_and_season() -> None:
     events = [event_of(number, name=f"Part {number}", images=[STILL]) for number in range(30)]
     message = digest_of(events)
     header, group, picture, _ = message.blocks
-    assert header["text"]["text"] == "30 changes of Game of Thrones season 1"
-    assert group["text"]["text"].startswith("• S01E02 Part 0: image added (en)\n• S01E02 Part 1:")
-    assert group["text"]["text"].endswith("\nand 27 more changes of Game of Thrones season 1")
+    assert said(header) == "30 changes of Game of Thrones season 1"
+    assert said(group).startswith("• S01E02 Part 0: image added (en)\n• S01E02 Part 1:")
+    assert said(group).endswith("\nand 27 more changes of Game of Thrones season 1")
     assert picture["image_url"] == STILL.thumbnail_url
 
 
 def test_what_reads_the_same_is_said_once() -> None:
     changes = [Change(key="availabilities", action="updated", after="2038-04-01", native_id=str(number)) for number in range(3)]
     _, what, _ = message_of(event_of(changes=changes)).blocks
-    assert what["text"]["text"] == "availabilities updated: 2038-04-01"
+    assert said(what) == "availabilities updated: 2038-04-01"
 
 
 def test_long_values_stand_below_each_other() -> None:
     before, after = "A raven comes to Winterfell with news of the king.", "A raven and a king come to Winterfell together."
     change = Change(key="overview", action="updated", before=before, after=after)
     _, what, _ = message_of(event_of(changes=[change])).blocks
-    assert what["text"]["text"] == f"description updated:\n{before}\n→ {after}"
+    assert said(what) == f"description updated:\n{before}\n→ {after}"
 
 
 def test_a_digest_tells_the_day_once() -> None:
@@ -101,8 +127,8 @@ def test_a_digest_tells_the_day_once() -> None:
 def test_several_shows_in_a_digest_have_a_heading_each_and_what_is_alone_takes_one_line() -> None:
     events = [event_of(1), event_of(2), event_of(3, entity="movie", name="Fight Club", parents=[], url="https://x.example/550")]
     _, headed, alone, _ = digest_of(events).blocks
-    assert headed["text"]["text"].startswith("*Game of Thrones season 1*\n• S01E02 The Kingsroad: ")
-    assert alone["text"]["text"] == "*<https://x.example/550|Fight Club>*: image added (en)"
+    assert said(headed).startswith("*Game of Thrones season 1*\n• S01E02 The Kingsroad: ")
+    assert said(alone) == "*<https://x.example/550|Fight Club>*: image added (en)"
 
 
 def test_the_picture_is_one_that_is_still_there() -> None:
@@ -160,6 +186,7 @@ def within_limits(message: Message) -> None:
     assert block_problems(message.blocks) == []
     assert text_problem({"text": message.text}) is None
     assert sum(map(len, texts(message))) + len(message.text) <= MAX_TEXT
+    assert len(message.full) <= MAX_TEXT
     json.dumps(message.blocks)
 
 
@@ -177,7 +204,7 @@ def test_any_burst_makes_a_digest_within_slacks_limits(events: list[Event]) -> N
 
 @given(wild, st.integers(2, 200))
 def test_escaped_text_keeps_its_length_and_holds_no_markup(text: str, most: int) -> None:
-    made = escaped(text, most)
+    made = escaped_within(text, most)
     assert len(made) <= most
     assert "<" not in made
     assert ">" not in made
@@ -185,6 +212,9 @@ def test_escaped_text_keeps_its_length_and_holds_no_markup(text: str, most: int)
 
 
 def test_a_label_without_a_web_address_is_plain() -> None:
-    assert link("Nature", "javascript:alert(1)") == "Nature"
-    assert link("Nature", None) == "Nature"
-    assert link("A > B", "https://x.example/a?b&c|d") == "<https://x.example/a?b&amp;c%7Cd|A &gt; B>"
+    def written(label: str, url: str | None) -> str:
+        return plain([line(link(label, url))])
+
+    assert written("Nature", "javascript:alert(1)") == "Nature"
+    assert written("Nature", None) == "Nature"
+    assert written("A > B", "https://x.example/a?b&c|d") == "<https://x.example/a?b&amp;c%7Cd|A &gt; B>"

@@ -25,6 +25,10 @@ GOOD = [
     {"type": "context", "elements": [mrkdwn("c")] * 10},
     {"type": "actions", "elements": [{"type": "button", "text": plain("Open"), "url": "https://a/"}]},
     {"type": "markdown", "text": "**x**"},
+    {
+        "type": "rich_text",
+        "elements": [{"type": "rich_text_section", "elements": [{"type": "link", "url": "https://a/", "text": "a"}]}],
+    },
     {"type": "divider", "block_id": "b" * 255},
 ]
 
@@ -55,6 +59,9 @@ BAD = [
     {"type": "context", "elements": [mrkdwn("c")] * 11},
     {"type": "actions", "elements": [{"type": "button", "text": plain("o" * 76)}]},
     {"type": "divider", "block_id": "b" * 256},
+    {"type": "rich_text", "elements": []},
+    {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": ""}]}]},
+    {"type": "rich_text", "elements": [{"type": "text", "text": "bare"}]},
     {"type": "dividre"},
     {},
     "divider",
