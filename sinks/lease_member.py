@@ -208,8 +208,7 @@ class LeaseMember:
             latest = self._seen_at.get(ended.worker, now) + TERM_S - MARGIN_S
             if before is None:
                 return Predecessor(ended.worker, None, latest, now, now)
-            unknown = max(latest, before.at) if before.pacing is None else latest
-            return Predecessor(ended.worker, None, unknown, before.paused_until, before.broken_until)
+            return Predecessor(ended.worker, None, max(latest, before.at), before.paused_until, before.broken_until)
         paused, broken = now + ended.pacing.paused / 1000, now + ended.pacing.broken / 1000
         return Predecessor(ended.worker, ended.pacing, now, paused, broken)
 

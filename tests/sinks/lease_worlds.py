@@ -109,6 +109,8 @@ class SimWorker:
                 self.member.begin(key, self.limit, now)
                 self.limit.take_over(self.member.predecessor(key))
             self.position += 1
+            if self.world.chance.random() < 0.2:
+                return  # the rest comes in another fetch
 
     def plan(self) -> None:
         if (record := self.member.plan({self.limit.key: self.limit}, self.clock.monotonic())) is not None:

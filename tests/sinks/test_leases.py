@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.lease import Eviction, LeaseRecord, Pacing, Release
-from sinks.lease_log import LeaseLog
+from sinks.lease_log import TERM_S, LeaseLog
+from sinks.lease_member import MARGIN_S, LeaseMember
 from sinks.limits import Terms
 from tests.sinks.lease_worlds import TIMEOUT_S, LeaseWorld, SimWorker, most_in_a_window, most_in_flight
 
@@ -129,6 +130,41 @@ def test_the_order_of_the_records_decides() -> None:
     assert log.apply(16, LeaseRecord(worker="A", number=3, evictions=(Eviction(worker="B", last=11),))) == []
     assert log.apply(17, LeaseRecord(worker="A", number=4, evictions=(Eviction(worker="B", last=15),))) == [("k", "B", None)]
     assert log.line("k") == ["A"]
+    # one that has not used the limit leaves no usage, and the usage before it stands
+    assert log.apply(18, LeaseRecord(worker="A", number=5, releases=(Release(key="k"),))) == []
+    assert log.line("k") == []
+
+
+def test_of_two_holders_evicted_in_a_row_the_one_heard_last_decides_when_the_limit_may_have_been_used() -> None:
+    member = LeaseMember("Z")
+    for offset, (at, record) in enumerate(
+        [
+            (0.0, LeaseRecord(worker="X", number=0, claims=("k",))),
+            (0.0, LeaseRecord(worker="Y", number=0, claims=("k",))),
+            (3.0, LeaseRecord(worker="X", number=1)),
+            (9.0, LeaseRecord(worker="Q", number=0, evictions=(Eviction(worker="X", last=2), Eviction(worker="Y", last=1)))),
+        ]
+    ):
+        member.read(offset, record, at)
+    predecessor = member.predecessor("k")
+    assert predecessor is not None
+    assert (predecessor.pacing, predecessor.at) == (None, 3.0 + TERM_S - MARGIN_S)
+
+
+def test_a_lease_that_passes_to_a_dead_worker_is_inherited_with_the_usage_before_it() -> None:
+    member, used = LeaseMember("Z"), Release(key="k", pacing=Pacing(arrivals=((5, 1),)))
+    for offset, (at, record) in enumerate(
+        [
+            (0.0, LeaseRecord(worker="X", number=0, claims=("k",))),
+            (0.0, LeaseRecord(worker="Y", number=0, claims=("k",))),
+            (9.0, LeaseRecord(worker="X", number=1, releases=(used,))),
+            (9.1, LeaseRecord(worker="X", number=2, evictions=(Eviction(worker="Y", last=1),))),
+        ]
+    ):
+        member.read(offset, record, at)
+    predecessor = member.predecessor("k")
+    assert predecessor is not None
+    assert (predecessor.pacing, predecessor.at) == (None, 9.0)
 
 
 @given(st.lists(RECORDS, max_size=40))
