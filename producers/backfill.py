@@ -16,7 +16,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from producers.interface import BrokenItem, Feed
+from producers.interface import BrokenItem, Feed, Ranged
 from producers.output import FeedOutput
 from producers.registry import REGISTRY
 from producers.writer import Remembered
@@ -109,6 +109,9 @@ async def backfill(
     source = REGISTRY[provider](ranged(settings, span), rate, StandingClock(span.until, clock), outbound=outbound)
     try:
         chosen = _chosen(provider, source.feeds, feeds)
+        for feed in chosen:
+            if isinstance(feed, Ranged):
+                feed.reads_range = True
         async with asyncio.TaskGroup() as group:
             readings = (_FeedBackfill(cluster, provider, feed, span, clock, on_progress) for feed in chosen)
             tasks = [group.create_task(reading.run()) for reading in readings]

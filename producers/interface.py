@@ -67,6 +67,14 @@ class Telling(Protocol):
         """Names and numbers for the status; `sweep_age_s` is the age of a sweep in seconds."""
 
 
+@runtime_checkable
+class Ranged(Protocol):
+    """A feed that reads a range of the past otherwise than it polls: with `reads_range` set it publishes no deletions, which take time and
+    are for the feed that polls, and an entity that is not found any more is no reason to ask again."""
+
+    reads_range: bool
+
+
 @dataclass(frozen=True)
 class Fetched:
     """An entity's state as the provider gives it now, in the parts that are compared.

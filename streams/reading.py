@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from random import Random
 
 from producers.interface import Fetched, Provider, Refused
+from producers.refusals import RefusalJudge, key_of
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.http import BadResponse, CredentialsRejected, ProviderError, ProviderUnavailable
 from runtime.metrics import Histogram
 from runtime.rate import RateLimit
 from schemas.event import Entity
-from streams.refusals import RefusalJudge, key_of
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class EntityReader:
         self._last_answer = float("-inf")
         self._next_look_at = float("-inf")
         self.fetches = {ended: Histogram() for ended in FETCHES}
-        self.refusals = RefusalJudge(provider, self._fetch, self._clock)
+        self.refusals = RefusalJudge(provider.name, self._is_found, provider.probe, self._clock)
         self._recent: OrderedDict[tuple[str, str], tuple[Fetched, datetime]] = OrderedDict()
 
     def now(self) -> datetime:
@@ -222,11 +222,18 @@ class EntityReader:
         began, ended = self._clock.monotonic(), "failed"
         try:
             answer = await self._provider.fetch(entity)
-            self.refusals.note(entity, answer)
+            if isinstance(answer, Fetched):
+                self.refusals.found(entity)
+            elif answer is not None:
+                self.refusals.refused(entity)
             ended = "nothing" if answer is None else "refused" if isinstance(answer, Refused) else "fetched"
             return answer
         finally:
             self.fetches[ended].observe(self._clock.monotonic() - began)
+
+    async def _is_found(self, entity: Entity) -> bool:
+        answer = await self._fetch(entity)
+        return isinstance(answer, Fetched) and not answer.cached
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -92,6 +92,20 @@ class TmdbClient:
                 break
         return Items(tuple(found.values()), tuple(broken.values()))
 
+    async def is_there(self, route: str, entity_id: int, window: DateWindow) -> bool:
+        """Whether `GET /{route}/{id}/changes` answers now, and not from a cache. Raises NotFound where the entity is gone."""
+        document, answer = await self._get(f"{route}/{entity_id}/changes", {**_dates(window), "page": 1})
+        parse.parse_changes(document)
+        return not answer.cached
+
+    async def is_gone(self, path: str) -> bool:
+        """Whether `GET /{path}` says that there is no such entity. A cached answer says nothing of now."""
+        try:
+            await self._get(path, {})
+        except NotFound as refusal:
+            return not refusal.cached
+        return False
+
     async def details(self, path: str) -> Read:
         """`GET /{path}` with the external ids. Raises NotFound, Forbidden."""
         document, answer = await self._get(path, {"append_to_response": "external_ids"})

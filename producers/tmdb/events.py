@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from producers.gap import gap_event
+from producers.tmdb.departures import Departure
 from producers.tmdb.models import NATIVE_TYPE, PROVIDER, Item, Kind
 from producers.tmdb.windows import DAY, midnight
 from schemas.event import ENTITY_KEY, Action, Change, Entity, ObservedData, ObservedEvent, Parent, event_type, source
@@ -47,10 +48,14 @@ def entity_gap(feed: Kind, subject: Entity, start: date, end: date, reason: str,
     return event.model_copy(update={"id": f"{event.id}:{urn}", "data": event.data.model_copy(update={"changes": [told]})})
 
 
-def gone(subject: Entity, day: date, observed_at: datetime) -> ObservedEvent:
-    """A listed entity that is no longer there to tell its changes. `day`: when it was last listed; TMDB gives no time."""
-    change = Change(key=ENTITY_KEY, action=Action.DELETED)
-    return _event(subject, f"gone:{day.isoformat()}", change, observed_at, observed_at)
+def gone(subject: Entity, told: Departure, observed_at: datetime) -> ObservedEvent:
+    """A listed entity that is no longer there to tell its changes. TMDB gives no time."""
+    return _event(subject, f"gone:{told.mark}", Change(key=ENTITY_KEY, action=Action.DELETED), observed_at, observed_at)
+
+
+def back(subject: Entity, told: Departure, observed_at: datetime) -> ObservedEvent:
+    """An entity whose deletion was published is there again."""
+    return _event(subject, f"back:{told.mark}", Change(key=ENTITY_KEY, action=Action.CREATED), observed_at, observed_at)
 
 
 def _event(

@@ -16,10 +16,13 @@ _MOST_PASSES = 3
 
 @dataclass
 class DayList:
-    """The ids of a day, each once. `complete` is False where a page could not be read; `cut` where there are more pages than TMDB gives."""
+    """The ids of a day, each once. `missing`: those that TMDB marks as no longer existing.
+
+    `complete` is False where a page could not be read; `cut` where there are more pages than TMDB gives."""
 
     day: date
     ids: dict[int, None] = field(default_factory=dict)
+    missing: set[int] = field(default_factory=set)
     broken: list[BrokenItem] = field(default_factory=list)
     complete: bool = True
     cut: bool = False
@@ -42,6 +45,7 @@ async def read_list(client: TmdbClient, kind: Kind, day: date) -> DayList:
             found.complete = False
         else:
             found.ids.update(dict.fromkeys(listed.ids))
+            found.missing |= listed.missing
             found.broken += listed.broken
             pages = listed.total_pages
         page += 1
@@ -56,6 +60,7 @@ async def read_list_until_stable(client: TmdbClient, kind: Kind, day: date) -> D
         known = len(found.ids)
         again = await read_list(client, kind, day)
         found.ids.update(again.ids)
+        found.missing |= again.missing
         found.complete = found.complete or again.complete
         if len(found.ids) == known:
             break

@@ -33,10 +33,12 @@ class DateWindow:
 
 @dataclass(frozen=True)
 class Listed:
-    """A page of a list of changed entities. `ids` as they came, repeats included."""
+    """A page of a list of changed entities. `ids` as they came, repeats included. `missing`: those of which TMDB says neither adult nor
+    not, by which it marks what no longer exists (inferred from recordings of 2026: none came back from null)."""
 
     ids: tuple[int, ...]
     total_pages: int
+    missing: frozenset[int] = frozenset()
     broken: tuple[BrokenItem, ...] = ()
 
 

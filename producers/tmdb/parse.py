@@ -41,14 +41,16 @@ def parse_list(document: Any) -> Listed:
     results = _mapping(document).get("results")
     if not isinstance(results, list):
         raise BadResponse("a list of changes without `results`", orjson.dumps(document))
-    ids, broken = [], []
+    ids, missing, broken = [], set(), []
     for entry in results:
         listed = whole(_mapping(entry).get("id"))
         if listed is None:
             broken.append(BrokenItem("no-entity-id", "a listed change has no id", orjson.dumps(entry)))
         else:
             ids.append(listed)
-    return Listed(tuple(ids), whole(_mapping(document).get("total_pages")) or 0, tuple(broken))
+            if entry.get("adult", False) is None:
+                missing.add(listed)
+    return Listed(tuple(ids), whole(_mapping(document).get("total_pages")) or 0, frozenset(missing), tuple(broken))
 
 
 def parse_changes(document: Any) -> Items:

@@ -18,6 +18,8 @@ from itertools import islice
 from producers.interface import BrokenItem, Page
 from producers.tmdb import events
 from producers.tmdb.client import NotFound, Refusal, TmdbClient
+from producers.tmdb.deletion import DeletionCheck
+from producers.tmdb.departures import Departure
 from producers.tmdb.descent import Found, find_changes
 from producers.tmdb.faults import Outcomes, SetAside
 from producers.tmdb.lists import DayList, read_list, read_list_until_stable
@@ -66,6 +68,7 @@ class ChangesFeed:
         self, client: TmdbClient, kind: Kind, settings: Tmdb, clock: Clock, watched: Sequence[int] | None = None
     ) -> None:
         self.name: str = kind
+        self.reads_range = False
         self._client = client
         self._kind: Kind = kind
         self._settings = settings
@@ -76,6 +79,7 @@ class ChangesFeed:
         self._written: Cursor | None = None
         self._offered: Cursor | None = None
         self._moved_at = float("-inf")
+        self._deletion = DeletionCheck(client, kind, clock)
 
     @property
     def interval_s(self) -> float:
@@ -161,6 +165,7 @@ class ChangesFeed:
             for page in self._list_pages(progress, found):
                 yield page
             progress.sweep.listed(day, list(found.ids))
+            progress.missing |= found.missing
             complete = complete and found.complete
         if complete:
             progress.listed_at = now
@@ -180,7 +185,7 @@ class ChangesFeed:
             yield page
         if not found.complete:
             raise ProviderUnavailable(f"tmdb:{self.name}: the list of {day} has pages that can't be read")
-        progress.day_listed(found.ids)
+        progress.day_listed(found)
 
     def _list_pages(self, progress: Progress, found: DayList) -> Iterator[Page]:
         told: list[ObservedEvent] = []
@@ -212,11 +217,29 @@ class ChangesFeed:
             reached = min(now, midnight(window.end))
             if first_window_only:
                 break
-        return Asked(listing, found, reached, self._given_up(listing, found, now))
+        subject = events.entity(SHARED_TYPE[self._kind], listing.id)
+        if isinstance(found.problem, NotFound):
+            self._deletion.not_found(subject)
+        elif reached is not None:
+            self._deletion.found(subject)
+        given_up = self._out_of_patience(listing, found, now)
+        if given_up and self._leaves(listing, found):
+            marked = self._progress is not None and listing.id in self._progress.missing
+            given_up = await self._deletion.is_gone(subject, listing.failing_since or now, marked=marked)
+        return Asked(listing, found, reached, given_up)
 
-    def _given_up(self, listing: Listing, found: Found, now: datetime) -> bool:
-        """Its trouble has lasted long enough for it to be told, and not to be waited for any longer."""
-        if isinstance(found.problem, NotFound) and not self._expected(listing):
+    def _leaves(self, listing: Listing, found: Found) -> bool:
+        """Whether it would be published as deleted now."""
+        is_new = self._expected(listing) and self._departed(listing) is None
+        return isinstance(found.problem, NotFound) and is_new and not self.reads_range
+
+    def _departed(self, listing: Listing) -> Departure | None:
+        """The deletion that was published of it, while it has not been found again."""
+        return None if self._progress is None else self._progress.departures.told(listing.id)
+
+    def _out_of_patience(self, listing: Listing, found: Found, now: datetime) -> bool:
+        """Its trouble has lasted long enough to be published, or is known already: it is not waited for any longer."""
+        if isinstance(found.problem, NotFound) and not self._leaves(listing, found):
             return True
         patience = GONE_AFTER if isinstance(found.problem, NotFound) else GIVE_UP_AFTER
         return found.problem is not None and listing.failing_since is not None and now - listing.failing_since >= patience
@@ -237,6 +260,8 @@ class ChangesFeed:
                 if item.time >= progress.begun
             ]
             broken += self._set_aside.new(answer.listing.id, answer.found.broken)
+            if answer.found.problem is None and (departed := progress.departures.told(answer.listing.id)) is not None:
+                told.append(events.back(events.entity(SHARED_TYPE[self._kind], answer.listing.id), departed, now))
             if answer.given_up:
                 told += self._parting(answer, now)
         for start in range(0, len(told), PAGE_EVENTS):
@@ -250,7 +275,11 @@ class ChangesFeed:
         for answer in asked:
             listing, problem = answer.listing, answer.found.problem
             failing_since = listing.failing_since or now
+            if problem is None:
+                progress.departures.came_back(listing.id)
             if answer.given_up:
+                if self._leaves(listing, answer.found):
+                    progress.departures.left(listing.id, progress.departures.next(listing.id, listing.first_day))
                 progress.sweep.answered(listing, now)
             elif answer.reached is not None:
                 progress.sweep.answered(listing, answer.reached)
@@ -268,10 +297,10 @@ class ChangesFeed:
         listing, problem = answer.listing, answer.found.problem
         subject = events.entity(SHARED_TYPE[self._kind], listing.id)
         if isinstance(problem, NotFound):
-            if self._expected(listing):
-                return [events.gone(subject, listing.day, now)]
-            if listing.asked_at is None:
-                log.warning("tmdb: %s %d is watched, and not to be found", self.name, listing.id)
+            if self._leaves(listing, answer.found) and self._progress is not None:
+                return [events.gone(subject, self._progress.departures.next(listing.id, listing.first_day), now)]
+            if listing.asked_at is None and self._watched is not None:
+                log.warning("tmdb: %s %d is watched, and not found", self.name, listing.id)
             return []
         urn = f"{PROVIDER}:{subject.type}:{subject.id}"
         log.error("tmdb: %s has given no readable answer for a day; its changes since %s are missing", urn, listing.start)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from producers.tmdb.departures import Departures
+from producers.tmdb.lists import DayList
 from producers.tmdb.models import PROVIDER
 from producers.tmdb.sweep import Listing, Sweep
 from producers.tmdb.windows import DAY, day_of, midnight
@@ -18,10 +20,18 @@ class Progress:
     over: they are walked one by one, and `walking` holds who is still to be asked of the day at `walk`.
 
     `begun`: where the first start began; what is older is never reported. `listed_at`: when the recent lists were last read.
-    `there`: the watched ids that were found when they were last asked for.
+    `there`: the watched ids that were found when they were last asked for. `missing`: listed ids that TMDB marks as no longer existing.
     """
 
-    def __init__(self, feed: str, begun: datetime, read_to: datetime, overlap: timedelta, there: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        feed: str,
+        begun: datetime,
+        read_to: datetime,
+        overlap: timedelta,
+        there: Iterable[int] = (),
+        departures: Departures | None = None,
+    ) -> None:
         self.feed = feed
         self.begun = begun
         self.read_to = read_to
@@ -30,6 +40,8 @@ class Progress:
         self.walk_listed = False
         self.listed_at: datetime | None = None
         self.there = set(there)
+        self.missing: set[int] = set()
+        self.departures = departures or Departures()
         self.sweep = Sweep(floor=self.walk)
         self._overlap = overlap
         self._cursor: Cursor | None = None
@@ -43,7 +55,8 @@ class Progress:
     def after(cls, cursor: Cursor, overlap: timedelta) -> Progress:
         position = cursor.position
         begun = datetime.fromisoformat(position["begun"]) if "begun" in position else cursor.read_to
-        progress = cls(cursor.feed, begun, cursor.read_to, overlap, position.get("there", ()))
+        departures = Departures(position.get("departures", ()))
+        progress = cls(cursor.feed, begun, cursor.read_to, overlap, position.get("there", ()), departures)
         progress._cursor = cursor
         return progress
 
@@ -64,9 +77,10 @@ class Progress:
         """Nothing is to be walked: watched ids are asked from where each was last asked, however long ago."""
         self.walk = self.recent
 
-    def day_listed(self, ids: dict[int, None]) -> None:
+    def day_listed(self, found: DayList) -> None:
         """Take in the list of the day at `walk`."""
-        self.walking = deque(self.sweep.listed(self.walk, list(ids)))
+        self.walking = deque(self.sweep.listed(self.walk, list(found.ids)))
+        self.missing |= found.missing
         self.walk_listed = True
 
     def day_walked(self) -> None:
@@ -85,6 +99,8 @@ class Progress:
         position: dict[str, Any] = {"begun": self.begun.isoformat()}
         if self.there:
             position["there"] = sorted(self.there)
+        if departures := self.departures.as_json():
+            position["departures"] = departures
         if self._cursor is None or (self._cursor.read_to, self._cursor.position) != (self.read_to, position):
             self._cursor = Cursor(provider=PROVIDER, feed=self.feed, read_to=self.read_to, position=position, saved_at=saved_at)
         return self._cursor

@@ -20,14 +20,16 @@ CLOSE_MARGIN = timedelta(minutes=10)
 class Listing:
     """An entity of the lists. All its changes before `start` have been handed over.
 
-    `day` is the newest day on which it was listed; `found` counts up, so the newest finds have the highest, and of one list its
-    first. `asked_at` is when it last answered, None before it ever did; `failing_since` is set while it does not.
+    `day` is the newest day on which it was listed, `first_day` the oldest that is known; `found` counts up, so the newest finds have the
+    highest, and of one list its first. `asked_at` is when it last answered, None before it ever did; `failing_since` is set while it does
+    not.
     """
 
     id: int
     day: date
     start: date
     found: int
+    first_day: date
     asked_at: datetime | None = None
     failing_since: datetime | None = None
 
@@ -62,11 +64,11 @@ class Sweep:
         for entity_id in reversed(ids):
             if entity_id not in self._listings:
                 self._found += 1
-                self._listings[entity_id] = Listing(entity_id, day, min(self.floor, day), self._found)
+                self._listings[entity_id] = Listing(entity_id, day, min(self.floor, day), self._found, day)
         due: dict[int, Listing] = {}
         for entity_id in ids:
             listing = self._listings[entity_id]
-            listing.day = max(listing.day, day)
+            listing.day, listing.first_day = max(listing.day, day), min(listing.first_day, day)
             if listing.start <= day:
                 due[entity_id] = listing
         return list(due.values())

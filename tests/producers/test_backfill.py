@@ -139,6 +139,16 @@ async def test_an_entity_without_a_readable_answer_does_not_hold_a_range_for_eve
     assert done.events > 0
 
 
+async def test_a_range_with_a_deleted_movie_ends_well_and_publishes_no_deletion(cluster):
+    async with Sandbox() as sandbox:
+        edit_the_past(sandbox, "tmdb")
+        movie = sandbox.catalogue.edit("tmdb", "movie-created", time=days_ago(3).timestamp()).subject.split(":")[2]
+        sandbox.catalogue.edit("tmdb", "movie-removed", target=int(movie), time=days_ago(2.5).timestamp())
+        (done,) = await read(cluster, sandbox, "tmdb", Range(days_ago(4), days_ago(2)), feeds=("movie",))
+    assert done.left is None
+    assert not [event for event in await raw_events(cluster, "tmdb") if event.type.endswith(".entity.deleted")]
+
+
 async def test_two_backfills_of_a_feed_do_not_run_at_once(cluster):
     async with Sandbox() as sandbox:
         edit_the_past(sandbox, "pbs")

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from producers.interface import BrokenItem, Page
 from producers.tmdb import TmdbProvider
 from runtime.clock import ManualClock
+from runtime.http import ProviderError
 from runtime.rate import RateLimit
 from schemas.config.models import Tmdb
 from schemas.cursor import Cursor
@@ -42,13 +43,17 @@ def error_answer(code: int, **headers: str) -> web.Response:
 
 @dataclass
 class Catalogue:
-    """`items` by route and id (`("tv/season", 3624)`), `documents` by path. `end_counts`: whether the end day is counted in.
+    """`items` by route and id (`("tv/season", 3624)`), `documents` by path. `missing`: ids that the lists mark as no longer
+    existing. `end_counts`: whether the end day is counted in.
 
     An override sees each request first; what it returns is the answer.
     """
 
     items: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
-    documents: dict[str, Any] = field(default_factory=dict)
+    documents: dict[str, Any] = field(
+        default_factory=lambda: {"configuration": {"images": {"base_url": "https://pictures.example/"}}}
+    )
+    missing: set[int] = field(default_factory=set)
     overrides: list[Override] = field(default_factory=list)
     end_counts: bool = True
     page_size: int = 100
@@ -123,7 +128,7 @@ class Catalogue:
         ]
         shown = ids[(page - 1) * self.page_size : page * self.page_size]
         pages = -(-len(ids) // self.page_size)
-        results = [{"id": entity_id, "adult": False} for entity_id in shown]
+        results = [{"id": entity_id, "adult": None if entity_id in self.missing else False} for entity_id in shown]
         return json_answer({"results": results, "page": page, "total_pages": pages, "total_results": 1})
 
     def _within(self, item: dict[str, Any], start: date, end: date) -> bool:
@@ -151,6 +156,14 @@ class Reader:
         async for page in polled.poll(self.cursor):
             self.take(page)
         return [event for event in self.events if event.id not in known]
+
+    async def poll_in_trouble(self) -> ProviderError | None:
+        """A poll that may be broken off; returns by what."""
+        try:
+            await self.poll()
+        except ProviderError as problem:
+            return problem
+        return None
 
     def take(self, page: Page) -> None:
         self.cursor = page.cursor

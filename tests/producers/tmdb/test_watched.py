@@ -102,4 +102,4 @@ async def test_a_watched_id_that_has_come_back_can_be_gone_again() -> None:
             for _ in range(2):
                 reader.clock.advance(86400)
                 await reader.poll()
-        assert [event.data.changes[0].action for event in reader.events[1:]] == ["deleted", "deleted"]
+        assert [event.data.changes[0].action for event in reader.events[1:]] == ["deleted", "created", "deleted"]

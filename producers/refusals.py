@@ -19,7 +19,6 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from producers.interface import Fetched, Provider, Refused
 from runtime.clock import Clock
 from runtime.http import ProviderError
 from schemas.event import Entity
@@ -37,7 +36,6 @@ _VERDICT_KEPT_S = 30.0
 """Hundreds of entities may wait for the same verdict: the controls are asked once for all of them."""
 
 Key = tuple[str, str]
-Fetch = Callable[[Entity], Awaitable[Fetched | Refused | None]]
 
 
 def key_of(entity: Entity) -> Key:
@@ -80,15 +78,23 @@ class RecentOutcomes:
 
 
 class RefusalJudge:
-    """Confirms refusals of one provider, for all partitions of this process.
+    """Confirms refusals of one provider. `is_found` asks for an entity that was found before, past every cache; `probe` asks a route that
+    always answers. Both may raise ProviderError.
 
     Once many are refused, deletions are held until controls have answered well, also when nobody was asked for longer than `WINDOW`:
     `suspicious`. `held`: refusals that wait for it.
     """
 
-    def __init__(self, provider: Provider, fetch: Fetch, clock: Clock) -> None:
+    def __init__(
+        self,
+        provider: str,
+        is_found: Callable[[Entity], Awaitable[bool]],
+        probe: Callable[[], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
         self._provider = provider
-        self._fetch = fetch
+        self._is_found = is_found
+        self._probe = probe
         self._clock = clock
         self._outcomes = RecentOutcomes()
         self._asking = asyncio.Lock()
@@ -96,16 +102,17 @@ class RefusalJudge:
         self.suspicious = False
         self.held = 0
 
-    def note(self, entity: Entity, answer: Fetched | Refused | None) -> None:
-        """Every answer of the provider about an entity."""
+    def found(self, entity: Entity) -> None:
+        """The provider has answered with it."""
+        self._outcomes.found(entity, self._clock.monotonic())
+
+    def refused(self, entity: Entity) -> None:
         now = self._clock.monotonic()
-        if isinstance(answer, Fetched):
-            self._outcomes.found(entity, now)
-        elif isinstance(answer, Refused):
-            self._outcomes.refused(entity, now)
-            self.suspicious = self.suspicious or self._outcomes.suspicious(now)
+        self._outcomes.refused(entity, now)
+        self.suspicious = self.suspicious or self._outcomes.suspicious(now)
 
     def gone(self, entity: Entity) -> None:
+        """Its deletion was confirmed."""
         self._outcomes.gone(entity)
 
     async def is_fact(self, entity: Entity, refused_since: float) -> bool:
@@ -126,32 +133,31 @@ class RefusalJudge:
         if self.suspicious:
             if not controls:
                 return False
-            found = sum([await self._is_found(control) for control in controls])
+            found = sum([await self._answers_with(control) for control in controls])
             good = found >= max(len(controls) - _MISSING_CONTROLS, 1)
             level = logging.INFO if good else logging.ERROR
             log.log(
                 level,
                 "%s: many entities are refused, and %d of %d that were read lately can be read now%s",
-                *(self._provider.name, found, len(controls)),
+                *(self._provider, found, len(controls)),
                 "" if good else "; deletions are held until they can",
             )
             return good
-        if controls and await self._is_found(controls[0]):
+        if controls and await self._answers_with(controls[0]):
             return True
         return await self._answers()
 
-    async def _is_found(self, control: Entity) -> bool:
+    async def _answers_with(self, control: Entity) -> bool:
         try:
-            answer = await self._fetch(control)
+            return await self._is_found(control)
         except ProviderError as problem:
-            log.info("%s: control %s:%s: %s", self._provider.name, control.type, control.id, problem)
+            log.info("%s: control %s:%s: %s", self._provider, control.type, control.id, problem)
             return False
-        return isinstance(answer, Fetched) and not answer.cached
 
     async def _answers(self) -> bool:
         try:
-            await self._provider.probe()
+            await self._probe()
         except ProviderError as problem:
-            log.info("%s: control: %s", self._provider.name, problem)
+            log.info("%s: control: %s", self._provider, problem)
             return False
         return True
