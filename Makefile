@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## Show this.
 	@echo "make run      Run everything here, and watch the changes come in (Ctrl-C stops)."
 	@echo "make test     Run the tests."
-	@echo "make test-unit  Run the tests that need no Kafka, in less than a minute."
+	@echo "make test-unit  Run the tests that need no Kafka, but for the long ones: less than a minute."
 	@echo "make check    Everything that must hold before a change is taken: tests, chaos and benches in short, lint."
 	@echo "make chaos    Kill workers and the broker at random, and count what is lost or repeated."
 	@echo "make bench    Measure, beside simpler programs doing the same; writes bench/results.md."
@@ -59,8 +59,8 @@ run: install  ## Everything, with changecast.yaml where there is one, else the e
 test: install  ## ARGS="-k cursor" for some of them, JOBS=8 with more cores, KAFKA=docker or HOST:PORT for another than the embedded.
 	@$(BIN)/python -m pytest -n $(JOBS) --dist load --maxschedchunk 1 $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
 
-test-unit: install  ## Those that need no Kafka.
-	@$(BIN)/python -m pytest -n 3 --kafka none $(ARGS)
+test-unit: install  ## Those that need no Kafka, without the long ones.
+	@$(BIN)/python -m pytest -n 3 --kafka none -m "not long" $(ARGS)
 
 check:
 	@PYTHON="$(PYTHON)" .ci/run

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from changecast import operating
 from schemas import redaction
 from tests import evidence
 from tests.broker import EMBEDDED, NONE, SERVERS_VARIABLE, RunKafka, running_broker
 from tests.condition import no_garbage_collected
+from tests.eventually import HANGS_AFTER_S
 
 FULL_VARIABLE = "CI_FULL"
 """Set to 1, a test that cannot run for want of a runtime (Node, Docker Compose, a browser) fails instead of being left out."""
@@ -125,6 +127,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _reason(report: pytest.TestReport) -> str:
     return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr).removeprefix("Skipped: ")
+
+
+@pytest.fixture(autouse=True)
+def _patient_commands(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator at a terminal waits five seconds for Kafka; on a busy machine the broker of the run may need longer to answer."""
+    if request.node.get_closest_marker("kafka"):
+        monkeypatch.setattr(operating, "KAFKA_WAIT_S", HANGS_AFTER_S)
 
 
 @pytest.fixture(scope="session")

@@ -104,8 +104,8 @@ async def test_what_the_metrics_of_all_workers_say_is_what_has_happened(bootstra
         world = World(cluster, {part: address(worker.lines) for part, worker in workers.items()})
         await until(lambda: quiet(world), 90, "everything is polled, published and delivered")
         await repeat_and_spoil(world)
-        await until(lambda: has_seen(world, repeats=1, spoilt=1), 30, "the repeat and what can't be read are counted")
-        await until(lambda: all_known_ids_counted(world), 30, "the known ids are counted")
+        await until(lambda: has_seen(world, repeats=1, spoilt=1), what="the repeat and what can't be read are counted")
+        await until(lambda: all_known_ids_counted(world), what="the known ids are counted")
         pages = {part: await world.page(part) for part in PARTS}
         await check_producers(world, sandbox, pages)
         await check_streams(world, pages["streams"])
@@ -220,7 +220,7 @@ async def check_sinks(world: World, sandbox: Sandbox, page: Scraped) -> None:
     assert page.value("changecast_when_errors_total", subscription="fails-on-when") == count
     assert page.total("changecast_deliveries_total", subscription="fails-on-when") == 0
     # its breaker lets a probe through every 30 s, so the numbers may move between the two readings
-    await until(lambda: parked_is_told(world), 30, "the parked deliveries are counted")
+    await until(lambda: parked_is_told(world), what="the parked deliveries are counted")
     assert page.value("changecast_endpoint_breaker_open", subscription="nobody-there") == 1
     assert page.value("changecast_subscription_lag_records", subscription="nobody-there") > 0
     assert page.value("changecast_subscription_lag_records", subscription="everything") == 0
@@ -261,7 +261,7 @@ async def test_a_port_that_is_taken_is_told_and_taken_once_it_is_free(bootstrap_
                 described = await admin.describe_consumer_groups([f"{topic_prefix}-sinks"])
             return any(group[5] for response in described for group in response.groups)
 
-        await until(group_is_there, 30, "the worker works although its port is taken")
+        await until(group_is_there, what="the worker works although its port is taken")
         taken.close()
-        await until(worker.said(f"metrics at http://127.0.0.1:{port}/metrics"), 30)
+        await until(worker.said(f"metrics at http://127.0.0.1:{port}/metrics"))
         await asyncio.wait_for(scrape(f"http://127.0.0.1:{port}"), 10)

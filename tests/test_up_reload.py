@@ -111,7 +111,7 @@ async def test_up_takes_over_an_edited_config_while_its_kafka_and_its_sandbox_go
 
             assert await here.reload() == (0, "Nothing has changed.")
             os.kill(here.parts()["streams"], signal.SIGHUP)
-            await until(up.said("streams: not reloaded: `changecast up` has started this worker"), 20)
+            await until(up.said("streams: not reloaded: `changecast up` has started this worker"))
 
             # mistakes: nothing happens, and what is started again after a crash still has the config from before
             here.edit("  # more", "  - nam: more")
@@ -137,7 +137,7 @@ async def test_up_takes_over_an_edited_config_while_its_kafka_and_its_sandbox_go
             here.edit("  # tvdb", "  " + TVDB)
             here.edit('pbs/api/v1", interval: 1s', 'pbs/api/v1", interval: 2s')
             up.process.send_signal(signal.SIGHUP)
-            await until(up.said("provider pbs has another interval; provider tvdb is new"), 30)
+            await until(up.said("provider pbs has another interval; provider tvdb is new"))
             await until(lambda: so_often(here, "producers", producers + 1), 60)
             await until(lambda: so_often(here, "streams", streams + 1), 60)
             await until(lambda: matching(up, r"^\d\d:\d\d:\d\d  tvdb  "), 60, "the live view shows the new provider")

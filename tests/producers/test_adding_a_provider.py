@@ -90,6 +90,7 @@ def apply(tree: Path, patch: str) -> None:
         path.write_text(content.replace(before, after), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_provider_is_added_by_what_the_page_says_and_nothing_else(tree):
     (tree / "trial.py").write_text(TRIAL)
     shown = subprocess.run([sys.executable, "trial.py"], cwd=tree, capture_output=True, text=True, timeout=60)
@@ -100,6 +101,7 @@ def test_a_provider_is_added_by_what_the_page_says_and_nothing_else(tree):
     assert "provider:type:id" in known.stderr
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_new_provider_is_held_to_the_same_histories_as_the_others(tree):
     command = [sys.executable, "-m", "pytest", "tests/producers/test_histories.py", "-k", "almanac", "-p", "no:cacheprovider"]

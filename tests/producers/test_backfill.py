@@ -95,7 +95,7 @@ async def test_a_backfill_runs_beside_the_worker_which_polls_on(cluster, tmp_pat
         config = config_for(sandbox.url, cluster)
         path = write_config(tmp_path / "changecast.yaml", config)
         async with working(config, cluster):
-            await until(lambda: read_past(cluster, now() - timedelta(seconds=5), FEEDS), 30)
+            await until(lambda: read_past(cluster, now() - timedelta(seconds=5), FEEDS))
             polled = await counted(cluster, "pbs")
             since = days_ago(4).strftime("%Y-%m-%dT%H:%M")
             command = ["provider", "backfill", "pbs", "--since", since, "-c", str(path)]
@@ -103,7 +103,7 @@ async def test_a_backfill_runs_beside_the_worker_which_polls_on(cluster, tmp_pat
             assert result.exit_code == 0, result.output
             sandbox.catalogue.edit("pbs")
             edited = now()
-            await until(lambda: read_past(cluster, edited, FEEDS), 15, "polled on")
+            await until(lambda: read_past(cluster, edited, FEEDS), what="polled on")
     events = await raw_events(cluster, "pbs")
     assert "changes read" in result.output
     assert len({event.id for event in events}) > len(polled)
@@ -154,7 +154,7 @@ async def test_two_backfills_of_a_feed_do_not_run_at_once(cluster):
         edit_the_past(sandbox, "pbs")
         sandbox.faults.add(Fault("* /pbs/*", delay=3))
         first = asyncio.create_task(read(cluster, sandbox, "pbs", Range(days_ago(4), days_ago(2))))
-        await until(lambda: asyncio.sleep(0, not sandbox.faults.pending), 10)
+        await until(lambda: asyncio.sleep(0, not sandbox.faults.pending))
         await read(cluster, sandbox, "pbs", Range(days_ago(4), days_ago(2)))
         with pytest.raises(ProducerFenced):
             await first

@@ -52,7 +52,7 @@ async def test_cursors_outlive_a_restart_another_interval_and_the_rename_of_a_su
                 for provider in PROVIDERS:
                     sandbox.catalogue.edit(provider)
                 edited = now()
-                await until(lambda: read_past(cluster, edited, FEEDS), 30)
+                await until(lambda: read_past(cluster, edited, FEEDS))
 
         for provider in ("pbs", "tvdb"):
             for _ in range(10):
@@ -102,7 +102,7 @@ async def test_cursors_outlive_a_reload_of_the_config(cluster, tmp_path):
                 before = await cursors(cluster)
                 write_config(path, config_for(sandbox.url, cluster, interval=interval))
                 worker.process.send_signal(signal.SIGHUP)
-                await until(worker.said("provider tmdb has another interval", number), 20)
+                await until(worker.said("provider tmdb has another interval", number))
                 await until(worker.said("imported, configured, and connected", number + 1), 60)
                 reloaded = now()
                 await until(lambda moment=reloaded: read_past(cluster, moment, FEEDS), 60, "all feeds read after the reload")

@@ -112,10 +112,10 @@ async def test_what_a_killed_command_held_comes_back_when_others_are_heard_of_an
     clock, limit = ManualClock(), RateLimit(POLLING)
     async with lending(cluster, limit, clock):
         await write(cluster, (loan("a", 3).key, loan("a", 3).to_json()))
-        await until(lambda: asyncio.sleep(0, limit.rate == 9), 10, "lent")
+        await until(lambda: asyncio.sleep(0, limit.rate == 9), what="lent")
         clock.advance(KEPT_S + 1)
         await write(cluster, (b"tmdb:movie:status", b"{}"))
-        await until(lambda: asyncio.sleep(0, limit.rate == POLLING), 10, "taken back")
+        await until(lambda: asyncio.sleep(0, limit.rate == POLLING), what="taken back")
 
 
 async def test_where_nobody_polls_a_command_begins_at_once_and_leaves_nothing_behind(cluster):
@@ -150,7 +150,7 @@ async def test_a_backfill_beside_polling_exceeds_the_budget_in_no_second(cluster
             async def share_is_back():
                 return (await sandbox.requests()).peak("tmdb") > POLLING - 4
 
-            await until(share_is_back, 40, "polling has its share again")
+            await until(share_is_back, what="polling has its share again")
             peak_after = (await sandbox.requests()).peak("tmdb")
     assert result.exit_code == 0, result.output
     assert "4 requests/s" in result.output

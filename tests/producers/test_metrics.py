@@ -27,7 +27,7 @@ async def test_each_providers_trouble_is_told_by_its_kind(bootstrap_servers, top
         sandbox.faults.add(Fault.html("GET /tvdb/updated/*", times=None, status=200))
         config, url = shown(config_for(sandbox.url, cluster))
         async with working(config, cluster):
-            await until(lambda: is_served(url), 10)
+            await until(lambda: is_served(url))
 
             async def all_told() -> bool:
                 page = await scrape(url)
@@ -37,7 +37,7 @@ async def test_each_providers_trouble_is_told_by_its_kind(bootstrap_servers, top
                     and page.total("changecast_feed_errors_total", provider="tvdb", kind="bad-response") > 0
                 )
 
-            await until(all_told, 30, "all troubles are told")
+            await until(all_told, what="all troubles are told")
             page = await scrape(url)
     assert page.of("changecast_feed_state", provider="tmdb", state="rejected") == [1.0, 1.0]
     assert 30 < page.value("changecast_provider_paused_seconds", provider="pbs") <= 40
@@ -57,7 +57,7 @@ async def test_of_two_workers_the_one_that_polls_tells_of_the_feeds(bootstrap_se
         for _ in range(2):
             config, url = shown(config_for(sandbox.url, cluster, providers=("tvdb",)))
             await stack.enter_async_context(working(config, cluster))
-            await until(lambda url=url: is_served(url), 10)
+            await until(lambda url=url: is_served(url))
             urls.append(url)
 
         async def pages():
@@ -68,7 +68,7 @@ async def test_of_two_workers_the_one_that_polls_tells_of_the_feeds(bootstrap_se
                 page.of("changecast_feed_lag_seconds") for page in await pages()
             )
 
-        await until(one_polls, 40, "one polls, one stands by")
+        await until(one_polls, what="one polls, one stands by")
         for page in await pages():
             leads = page.value("changecast_producers_leading") == 1
             assert bool(page.of("changecast_feed_requests_total", provider="tvdb", feed="updated")) == leads

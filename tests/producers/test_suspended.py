@@ -40,23 +40,23 @@ async def test_polling_keeps_to_its_share_while_it_moves_to_another_worker_and_b
             async def spent() -> bool:
                 return (await sandbox.requests()).count("tmdb") - before > BUSY_S * POLLING
 
-            await until(spent, 30, "polling under way")
+            await until(spent, what="polling under way")
 
         first = await stack.enter_async_context(changecast("worker", "producers", "-c", path))
-        await until(first.said(POLLS), 40)
+        await until(first.said(POLLS))
         second = await stack.enter_async_context(changecast("worker", "producers", "-c", path))
-        await until(second.said(STANDS_BY), 40)
+        await until(second.said(STANDS_BY))
         await busy()
         first.process.send_signal(signal.SIGSTOP)
-        await until(second.said(POLLS), 40)
+        await until(second.said(POLLS))
         await busy()
         first.process.send_signal(signal.SIGCONT)
-        await until(first.said("joins anew"), 20)
+        await until(first.said("joins anew"))
 
         async def one_polls() -> bool:
             return polls(first) != polls(second)
 
-        await until(one_polls, 20, "one of them polls; the one that stood still may have won the lead back")
+        await until(one_polls, what="one of them polls; the one that stood still may have won the lead back")
         await busy()
         leader, other = (first, second) if polls(first) else (second, first)
         leader.process.send_signal(signal.SIGTERM)
@@ -64,6 +64,6 @@ async def test_polling_keeps_to_its_share_while_it_moves_to_another_worker_and_b
         async def taken_over() -> bool:
             return polls(other)
 
-        await until(taken_over, 30, "the other polls")
+        await until(taken_over, what="the other polls")
         await busy()
         assert (await sandbox.requests()).peak("tmdb") <= POLLING

@@ -41,7 +41,7 @@ async def listed(path: str, workers: int) -> str:
         found.update(orjson.loads(shown.output))
         return all(feed["status"]["polled_at"] for feed in found["feeds"])
 
-    await until(all_polled, 30, "every feed polled, by the list")
+    await until(all_polled, what="every feed polled, by the list")
     assert (found["workers"], found["polled"], len(found["feeds"])) == (workers, True, FEEDS)
     for feed in found["feeds"]:
         status = feed["status"]
@@ -65,17 +65,17 @@ async def test_a_killed_workers_feeds_are_taken_over_and_nothing_is_lost_or_told
         for provider in ("pbs", "tvdb"):
             await sandbox.edit(provider=provider, count=20, time=now().timestamp() - OLD_S)
         async with changecast("worker", "producers", "-c", path) as first:
-            await until(first.said(POLLS), 40)
+            await until(first.said(POLLS))
             async with changecast("worker", "producers", "-c", path) as second:
-                await until(second.said(STANDS_BY), 40)
+                await until(second.said(STANDS_BY))
                 await sandbox.edit_steadily(per_minute=300)
 
                 async def all_told():
                     return all([await raw_events(cluster, provider) for provider in PROVIDERS])
 
-                await until(all_told, 40, "events of every provider")
+                await until(all_told, what="events of every provider")
                 once_more = now()
-                await until(lambda: read_past(cluster, once_more, FEEDS), 40, "all feeds read once more")
+                await until(lambda: read_past(cluster, once_more, FEEDS), what="all feeds read once more")
                 assert not any(POLLS in line for line in second.lines)
                 leader = await listed(path, workers=2)
 
@@ -87,7 +87,7 @@ async def test_a_killed_workers_feeds_are_taken_over_and_nothing_is_lost_or_told
 
                 await sandbox.edit_steadily(per_minute=0)
                 ended = now()
-                await until(lambda: read_past(cluster, ended, FEEDS), 40, "the last edits read")
+                await until(lambda: read_past(cluster, ended, FEEDS), what="the last edits read")
 
         for provider in PROVIDERS:
             told = await counted(cluster, provider)

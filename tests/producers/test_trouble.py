@@ -116,7 +116,7 @@ async def test_a_provider_that_was_in_trouble_is_read_up_to_now_by_itself(bootst
         sandbox.faults.add(TROUBLES[trouble].of("tmdb"))
         began = datetime.now(UTC)
         async with working(config_for(sandbox.url, cluster, **LIMITS), cluster):
-            await until(lambda: read_past(cluster, began, "pbs", "tvdb"), 30, "the others are read")
+            await until(lambda: read_past(cluster, began, "pbs", "tvdb"), what="the others are read")
             assert not await read_past(cluster, began, "tmdb")
             sandbox.faults.clear()
             moment = datetime.now(UTC)

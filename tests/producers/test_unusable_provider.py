@@ -43,5 +43,5 @@ async def test_the_producers_poll_the_others(bootstrap_servers: str, topic_prefi
         async def polled() -> bool:
             return bool(await raw_events(cluster, "pbs"))
 
-        await until(polled, 30, "the other provider is polled")
+        await until(polled, what="the other provider is polled")
     assert await raw_events(cluster, "tmdb") == []

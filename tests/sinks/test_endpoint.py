@@ -107,7 +107,7 @@ async def test_what_is_offered_in_the_moment_in_which_the_last_task_ends_is_sent
         recorded=always(),
     )
     endpoint.offer_retry(delivery(1))
-    await until(lambda: len(sender.taken) == 3, 2)
+    await until(lambda: len(sender.taken) == 3)
     await endpoint.aclose()
 
 
@@ -118,7 +118,7 @@ async def test_first_attempts_go_before_retries_of_which_one_in_sixteen_goes_all
         assert endpoint.offer_retry(delivery(number))
     for number in range(64):
         endpoint.offer(delivery(number, held="changes"))
-    await until(lambda: len(sender.taken) == 114, 5)
+    await until(lambda: len(sender.taken) == 114)
     await endpoint.aclose()
     while_first_attempts_waited = sender.taken[: max(index for index, name in enumerate(sender.taken) if _number(name) < 64)]
     retries = [name for name in while_first_attempts_waited if _number(name) >= 100]
@@ -151,7 +151,7 @@ async def test_nothing_is_sent_while_nothing_is_recorded_and_all_of_it_afterward
     sender, recorded = Taking(), always()
     endpoint = endpoint_to(sender, Bounds(concurrency=4), recorded)
     endpoint.offer(delivery(0, held="changes"))
-    await until(lambda: len(sender.taken) == 1, 2)
+    await until(lambda: len(sender.taken) == 1)
     recorded.clear()
     for number in range(1, 20):
         endpoint.offer(delivery(number, held="changes"))
@@ -160,7 +160,7 @@ async def test_nothing_is_sent_while_nothing_is_recorded_and_all_of_it_afterward
         await asyncio.sleep(0)
     assert len(sender.taken) == 1
     recorded.set()
-    await until(lambda: len(sender.taken) == 39, 2)
+    await until(lambda: len(sender.taken) == 39)
     await endpoint.aclose()
 
 
@@ -179,7 +179,7 @@ async def test_a_paced_endpoint_counts_from_the_answer_since_the_call_may_have_a
     endpoint = endpoint_to(sender, Bounds(concurrency=4), limit=Limit(Terms("key", 1, None), clock, 15))
     for number in range(2):
         endpoint.offer(delivery(number, held="changes"))
-    await until(lambda: len(sender.taken) == 2, 10)
+    await until(lambda: len(sender.taken) == 2)
     await endpoint.aclose()
     assert begun[1] >= answered[0] + 1.0
 
@@ -199,7 +199,7 @@ async def test_a_retry_after_stops_all_deliveries_of_a_paced_endpoint_for_ten_ho
     endpoint = endpoint_to(sender, Bounds(concurrency=1), limit=Limit(Terms("key", 1000, None), clock, 15))
     for number in range(2):
         endpoint.offer(delivery(number, held="changes"))
-    await until(lambda: len(times) == 2, 2)
+    await until(lambda: len(times) == 2)
     await endpoint.aclose()
     assert times[1] - times[0] == pytest.approx(waited)
 

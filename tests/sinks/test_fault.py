@@ -83,7 +83,7 @@ async def test_of_a_call_that_fails_by_a_fault_each_event_is_sent_on_its_own(cap
     sender = Stumbling("event-2-5")
     watched = Watched(sender, Bounds(concurrency=3, breaker=Limits(requests=1, failed=0.1)))
     ids = [watched.offer(number, str(number % 3)) for number in range(12)]
-    await until(lambda: len(watched.answers) == len(ids), 5)
+    await until(lambda: len(watched.answers) == len(ids))
     answers = dict(watched.answers)
     assert watched.errors == []
     assert {name for name, answer in watched.answers if answer.meaning is Meaning.DELIVERED} == set(ids) - {sender.poison}
@@ -102,9 +102,9 @@ async def test_retries_and_first_attempts_of_one_entity_do_not_hold_each_other_u
     sender = Stumbling("event-1-1")
     watched = Watched(sender, Bounds(concurrency=4))
     ids = [watched.offer(number, "1", is_first=number % 2 == 0) for number in range(8)]
-    await until(lambda: len(watched.answers) == len(ids), 5)
+    await until(lambda: len(watched.answers) == len(ids))
     ids.append(watched.offer(8, "1"))
-    await until(lambda: len(watched.answers) == len(ids), 5)
+    await until(lambda: len(watched.answers) == len(ids))
     assert watched.endpoint.waiting == 0
     await watched.endpoint.aclose()
 
@@ -113,15 +113,15 @@ async def test_what_waits_to_be_sent_on_its_own_is_dropped_with_its_shard() -> N
     sender = Stumbling("event-0-0", calls=0)
     watched = Watched(sender, Bounds(concurrency=1))
     ids = [watched.offer(number, str(number)) for number in range(4)]
-    await until(lambda: sender.calls == [ids], 2)
+    await until(lambda: sender.calls == [ids])
     sender.may_end.release()
-    await until(lambda: sender.calls == [ids, ids[:1]], 2)
+    await until(lambda: sender.calls == [ids, ids[:1]])
     watched.endpoint.hold()
     dropped = [delivery.event.id for delivery in watched.endpoint.drop(lambda _: True)]
     assert dropped == ids[1:]
     assert watched.endpoint.waiting == 0
     sender.may_end.release()
-    await until(lambda: [name for name, _ in watched.answers] == ids[:1], 2)
+    await until(lambda: [name for name, _ in watched.answers] == ids[:1])
     await watched.endpoint.aclose()
 
 

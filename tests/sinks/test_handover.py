@@ -179,7 +179,7 @@ async def test_a_call_that_ended_with_its_worker_is_made_again(world: World) -> 
             await dying
         slow.let_go.set()
         async with world.working(config):
-            await until(lambda: len(receiver.to("/slow")) == 8, 30)
+            await until(lambda: len(receiver.to("/slow")) == 8)
             await until_async(lambda: nothing_parked(world))
         assert set(Counter(call.id for call in receiver.to("/slow")).values()) == {2}
         assert len(receiver.to("/fast")) == 4

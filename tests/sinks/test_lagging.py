@@ -145,9 +145,9 @@ async def test_a_second_worker_takes_over_partitions_without_loss_or_repeats(
             await world.publish(*(change_event(number, entity_id=str(number % 20)) for number in range(200)))
             async with world.working(config):
                 await world.publish(*(change_event(number, entity_id=str(number % 20)) for number in range(200, 400)))
-                await until(lambda: len(receiver.calls) >= 300, 30)
+                await until(lambda: len(receiver.calls) >= 300)
             await world.publish(*(change_event(number, entity_id=str(number % 20)) for number in range(400, 500)))
-            await until(lambda: len({call.id for call in receiver.calls}) == 500, 40)
+            await until(lambda: len({call.id for call in receiver.calls}) == 500)
     assert max(Counter(call.id for call in receiver.calls).values()) == 1
     order: dict[int, list[int]] = {}
     for number in numbers(receiver.calls):
@@ -169,6 +169,6 @@ async def test_endpoints_that_fall_behind_and_catch_up_again_and_again_miss_noth
         async with world.working(config):
             for begin in range(0, count, 50):
                 await world.publish(*(change_event(number, entity_id=str(number % 9)) for number in range(begin, begin + 50)))
-            await until(lambda: all(len(receiver.to(f"/{name}")) >= count for name in names), 30)
+            await until(lambda: all(len(receiver.to(f"/{name}")) >= count for name in names))
     for name in names:
         assert sorted(numbers(receiver.to(f"/{name}"))) == list(range(count))

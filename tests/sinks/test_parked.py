@@ -79,7 +79,7 @@ async def test_the_retries_that_a_worker_leaves_behind_are_the_next_ones(world: 
         async with world.working(config):
             await until(lambda: parked(5))
             failing = False
-            await until(lambda: parked(0), 30)
+            await until(lambda: parked(0))
             page = await scrape(url)
         await until(lambda: len(receiver.calls) == 10)
     assert page.value("changecast_deliveries_total", subscription="hook", outcome="delivered") == 5

@@ -72,7 +72,7 @@ async def test_one_that_is_away_for_a_while_has_its_retries_and_all_that_came_me
         async with world.working(both):
             await until_async(lambda: _is_back(world, "back"))
             await world.publish(*(change_event(number, entity_id="one") for number in range(12, 14)))
-            await until(lambda: len(receiver.to("/back")) >= 20, 40)
+            await until(lambda: len(receiver.to("/back")) >= 20)
             await until_async(lambda: nothing_parked(world))
             await until_async(lambda: _no_place(world))
         times = Counter(call.id for call in receiver.to("/back"))

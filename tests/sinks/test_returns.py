@@ -36,7 +36,7 @@ async def test_a_schedule_of_n_delays_makes_n_plus_one_calls_also_across_restart
         async with world.working(config):
             await until(lambda: len(receiver.calls) >= 9)
         async with world.working(config):
-            await until(lambda: attempts(world, Outcome.DEAD, 3), 30)
+            await until(lambda: attempts(world, Outcome.DEAD, 3))
         assert len(receiver.calls) == 15
     dead = await world.records(world.cluster.topics.dead.name)
     assert [dict(record.headers)["changecast-attempts"] for record in dead] == [b"5"] * 3
@@ -97,7 +97,7 @@ async def test_an_open_breaker_leaves_the_endpoint_alone_and_loses_nothing(world
             # five, and what was in flight beside the fifth
             assert len(receiver.calls) <= 7
             broken = False
-            await until(lambda: attempts(world, Outcome.DELIVERED, 100), 40)
+            await until(lambda: attempts(world, Outcome.DELIVERED, 100))
     delivered = [attempt for attempt in await world.attempts() if attempt.outcome is Outcome.DELIVERED]
     assert len({attempt.event_id for attempt in delivered}) == len(delivered) == 100
 

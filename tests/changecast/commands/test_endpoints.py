@@ -93,7 +93,7 @@ async def test_what_waits_for_its_next_attempt_is_counted_by_subscription(world:
         assert "waiting" in (await operator.types("endpoints", "list")).stdout
         failing = False
         async with world.working(config):
-            await until(lambda: waiting(0), 40)
+            await until(lambda: waiting(0))
     assert len([call for call in receiver.calls if call.path == "/moody"]) >= 10
 
 
