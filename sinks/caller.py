@@ -72,15 +72,17 @@ class Caller:
         """What a sender raises is an answer, too: one delivery's trouble must not end the worker, which serves all.
         Raises OutOfDescriptors."""
         began = self._clock.monotonic()
-        limit = asyncio.timeout(self._longest)
+        limit = None if self._longest is None else asyncio.timeout(self._longest)
         try:
+            if limit is None:
+                return await self._sender.send(events)
             async with limit:
                 return await self._sender.send(events)
         except OutOfDescriptors:
             raise
         except Exception as fault:
             ms = round((self._clock.monotonic() - began) * 1000, 2)
-            if limit.expired():
+            if limit is not None and limit.expired():
                 error = f"no answer within {self._longest:g} s"
                 return Answer(Meaning.FAILED, ms, error=error, error_class=ErrorClass.TIMEOUT)
             name = type(fault).__name__
