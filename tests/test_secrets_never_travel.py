@@ -173,6 +173,19 @@ async def hostile_config(stack: AsyncExitStack, folder: Path) -> dict[str, objec
         stack.push_async_callback(server.close)
         return f"http://127.0.0.1:{server.port}"
 
+    async def slack_api() -> str:
+        """Its word for what is wrong is the token, or begins with it."""
+        app = web.Application()
+
+        async def answer(request: web.Request) -> web.Response:
+            return web.json_response({"ok": False, "error": f"{request.headers['Authorization']} {'x' * 5000}"})
+
+        app.router.add_route("*", "/{rest:.*}", answer)
+        server = TestServer(app, host="127.0.0.1")
+        await server.start_server()
+        stack.push_async_callback(server.close)
+        return f"http://127.0.0.1:{server.port}"
+
     async def talks(say, context: ssl.SSLContext | None = None) -> str:  # type: ignore[no-untyped-def]
         return await stack.enter_async_context(talking(say, context))
 
@@ -212,6 +225,7 @@ async def hostile_config(stack: AsyncExitStack, folder: Path) -> dict[str, objec
                 "oauth2": {"token_url": f"{await token_endpoint(200)}/token", "client_id": "me", "client_secret": SECRETS["oauth2"]},
             }},
             {"name": "bot", "slack": {"token": SECRETS["slack token"], "channel": "c", "api_url": await receiver(500), "rate": 100}},
+            {"name": "bot-word", "slack": {"token": SECRETS["slack token"], "channel": "c", "api_url": await slack_api(), "rate": 100}},
             {"name": "userinfo", "webhook": {
                 "url": f"{(await receiver(500)).replace('//', '//me:' + SECRETS['password'] + '@')}/x", "secret": f"whsec_{SIGNING}"
             }},
@@ -263,7 +277,7 @@ async def commands(world: World, path: Path) -> list[list[str]]:
         ["fetch", "tmdb:movie:550"],
         *(
             ["endpoints", "test", name, *more]
-            for name in ("status-500", "bot", "userinfo", "oauth-token")
+            for name in ("status-500", "bot", "bot-word", "userinfo", "oauth-token", "slack")
             for more in ([], ["--json"])
         ),
     ]

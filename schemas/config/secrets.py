@@ -21,6 +21,8 @@ _PLAIN_HEADERS = frozenset(
     {"accept", "accept-language", "cache-control", "content-encoding", "content-language", "content-type", "user-agent"}
 )
 """Their values are words of HTTP, which would be redacted everywhere else too."""
+_OUR_NAME = "changecast"
+"""`X-Source: changecast` is no secret either; redacted, it would spoil the commands that alerts name."""
 _SCHEME = re.compile(r"(Bearer|Basic|Token|Digest|ApiKey|Key|Bot|OAuth|GenieKey|Splunk)[ =:]+(.+)", re.IGNORECASE)
 _SIGNING = re.compile(r"whs(?:ec|k)_(.+)")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -48,13 +50,17 @@ def secrets_of(value: object) -> Iterator[Secret]:
 def _of_section(section: BaseModel) -> Iterator[Secret]:
     for name, value in section:
         if name == "headers" and isinstance(value, Mapping):
-            yield from secrets_of({key: item for key, item in value.items() if key.lower() not in _PLAIN_HEADERS})
+            yield from secrets_of([item for key, item in value.items() if not _is_plain(key, item)])
         else:
             yield from secrets_of(value)
         if isinstance(value, SecretStr) and (user := _plain(getattr(section, _PAIRS.get(name, ""), None))):
             yield Secret(value.get_secret_value(), user)
     if isinstance(section, Webhook):
         yield from _of_address(section.url)
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    return name.lower() in _PLAIN_HEADERS or _plain(value).lower() == _OUR_NAME
 
 
 def _plain(value: Any) -> str:

@@ -1,6 +1,7 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -130,3 +131,25 @@ async def test_a_part_that_ends_by_itself_is_waited_for(sleeper: subprocess.Pope
     await wait_for((known,), lambda _: None, within=10)
 
     assert sleeper.wait(timeout=5) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("folder", ["data", "data/sandbox"])
+def test_the_data_directory_is_closed_to_others_when_it_is_taken(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    lock = UpLock(tmp_path / folder)
+    lock.acquire()
+    lock.release()
+
+    assert lock.exposed is None
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_a_data_directory_that_is_not_ours_alone_is_taken_with_a_warning(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    data_dir.chmod(0o1777)
+    lock = UpLock(data_dir)
+    lock.acquire()
+    lock.release()
+
+    assert "chmod 700" in (lock.exposed or "")

@@ -25,6 +25,7 @@ subscriptions:
         Authorization: Bearer bearer-token-1
         X-Basic: Basic {base64.b64encode(b"me:basic-pw").decode()}
         Content-Type: application/json
+        X-Source: changecast
   - {{name: login, webhook: {{url: "https://me:userinfo%21@example.org/in", secret: "{SECRET}"}}}}
   - {{name: short, webhook: {{url: "https://example.org/in", secret: "{SECRET}"}}}}
   - {{name: slack, slack: {{webhook_url: "https://hooks.slack.com/services/T0/B0/abcdef0123456789"}}}}
@@ -42,7 +43,17 @@ def test_all_that_gives_access_is_a_secret(tmp_path: Path) -> None:
         *("Bearer bearer-token-1", "bearer-token-1", "basic-pw", "xoxb-token-1"),
         *("https://hooks.slack.com/services/T0/B0/abcdef0123456789", "/services/T0/B0/abcdef0123456789", "abcdef0123456789"),
     }
-    assert not found & {"application/json", "/in", "example.org", "operator", "somebody", "news", "https://example.org/in", "x=1"}
+    assert not found & {
+        "application/json",
+        "changecast",
+        "/in",
+        "example.org",
+        "operator",
+        "somebody",
+        "news",
+        "https://example.org/in",
+        "x=1",
+    }
 
 
 def test_a_process_redacts_the_secrets_of_the_config_that_it_has_loaded(tmp_path: Path) -> None:
