@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
+from schemas import redaction
 from schemas.config import Subscription
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
@@ -45,6 +46,8 @@ _BAD_MESSAGE = frozenset(
     }
 )
 """This message can't be posted, however often it is tried; as plain text it can."""
+_MOST_SAID = 100
+"""Bytes of Slack's word for what is wrong; those that it documents have half of that."""
 
 
 class SlackSender:
@@ -112,7 +115,8 @@ def answer_of(reply: Reply, *, is_api: bool) -> Answer:
         meaning = Meaning.GONE
     else:
         meaning = Meaning.FAILED
-    return answer._replace(meaning=meaning, error=f"Slack says {word}", error_class=ErrorClass.SLACK)
+    said = redaction.excerpt(word, _MOST_SAID)
+    return answer._replace(meaning=meaning, error=f"Slack says {said}", error_class=ErrorClass.SLACK)
 
 
 def _error_word(reply: Reply, is_api: bool) -> str | None:

@@ -51,7 +51,7 @@ def _request(exchange: Exchange, most_bytes: int) -> Iterator[str]:
 def _answer(exchange: Exchange, most_bytes: int) -> Iterator[str]:
     reply = exchange.reply
     if reply.status is None:
-        yield f"< no answer: {reply.error}"
+        yield f"< no answer: {printable(reply.error or '')}"
         return
     where = f" from {reply.address}" if reply.address else ""
     yield f"< status {reply.status} in {reply.ms:.0f} ms{where}"
@@ -74,8 +74,8 @@ def _lines_of(text: str) -> Iterable[str]:
 
 def _verdict(answer: Answer) -> str:
     if answer.meaning is Meaning.DELIVERED:
-        return "Accepted." if answer.note is None else f"Accepted ({answer.note})."
-    said = f"Not accepted: {answer.error}."
+        return "Accepted." if answer.note is None else f"Accepted ({printable(answer.note)})."
+    said = f"Not accepted: {printable(answer.error or 'no reason given')}."
     if answer.meaning is Meaning.GONE:
         said += " A delivery with this answer disables the endpoint; this test has not."
     if answer.meaning is Meaning.REFUSED:
