@@ -144,5 +144,5 @@ def _dead(record: ConsumerRecord) -> Dead:
         at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
         key=record.key,
         value=record.value,
-        headers={name: value.decode("utf-8", "replace") for name, value in record.headers},
+        headers={name: (value or b"").decode("utf-8", "replace") for name, value in record.headers},
     )

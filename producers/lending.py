@@ -123,7 +123,10 @@ class Lending:
         now = self._clock.monotonic()
         for record in records:
             if is_loan_key(record.key):
-                self._note(record.key, record.value, now)
+                try:
+                    self._note(record.key, record.value, now)
+                except ValueError as error:
+                    log.warning("%s@%d is no loan, and lends nothing: %s", record.topic, record.offset, error)
         if records:
             # the feeds' own status comes by every few seconds: where nothing does, renewals would not be seen either
             for book in self._books.values():
@@ -131,6 +134,7 @@ class Lending:
         self._apply()
 
     def _note(self, key: bytes, value: bytes | None, now: float) -> None:
+        """Raises ValueError on a record that is no loan."""
         if value is None:
             provider, holder, _ = key.decode().split(":")
             if provider in self._books:

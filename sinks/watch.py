@@ -136,7 +136,7 @@ class Watch:
     def _given_up(self, record: ConsumerRecord) -> tuple[str, LastDead] | None:
         """The subscription and the delivery. None for what ended with its endpoint, was no delivery, or was itself an alert: that
         its receiver fails is told by the receiver's own health."""
-        headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+        headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
         name = headers.get(dead.SUBSCRIPTION)
         if name is None or name not in self._kinds or headers.get(dead.REASON) not in GIVEN_UP:
             return None

@@ -173,4 +173,4 @@ def _origin(headers: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _headers(record: ConsumerRecord) -> dict[str, str]:
-    return {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    return {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}

@@ -108,6 +108,14 @@ async def test_a_worker_that_takes_over_knows_what_is_lent_before_it_polls(clust
         assert (limit.rate, leader.lent_to("tmdb")) == (9, ["a"])
 
 
+async def test_a_record_that_is_no_loan_lends_nothing_and_stops_nobody(cluster):
+    key, suffix = loan("a", 3).key, loan("a", 3).key.rpartition(b":")[2]
+    await write(cluster, (key, b"{"), (b"\xff:" + suffix, None), (suffix, b"[]"), (key, loan("a", 3).to_json()))
+    limit = RateLimit(POLLING)
+    async with lending(cluster, limit) as leader:
+        assert (limit.rate, leader.lent_to("tmdb")) == (9, ["a"])
+
+
 async def test_what_a_killed_command_held_comes_back_when_others_are_heard_of_and_it_is_not(cluster):
     clock, limit = ManualClock(), RateLimit(POLLING)
     async with lending(cluster, limit, clock):

@@ -15,7 +15,7 @@ from sinks import event_form, parcel, returns, unread
 from sinks.parcel import Parcel
 from sinks.topics import lagging_topic, retry_topics
 from tests.eventually import until
-from tests.sinks.worlds import World, change_event, config_of, receiving, webhook
+from tests.sinks.worlds import Call, World, change_event, config_of, receiving, webhook
 
 AHEAD_S = 3000
 """A broker refuses records that are more than an hour ahead of its own clock."""
@@ -196,6 +196,20 @@ async def test_a_retry_record_that_is_none_and_a_refused_deletion_are_warnings(
         await until(lambda: dead_records(world))
     (buried,) = await dead_records(world)
     assert (buried.value, dict(buried.headers)[dead.REASON]) == (b"\xff", b"bad-retry")
+
+
+async def test_a_dead_record_whose_headers_have_no_value_stops_no_watching(world: World) -> None:
+    async def gone(call: Call) -> int:
+        return 410
+
+    topic = world.cluster.topics.dead.name
+    async with receiving(gone) as receiver, world.working(config_of(webhook("hook", receiver.url))):
+        await write(world, topic, b"x", headers=[(dead.SUBSCRIPTION, None), (dead.REASON, None)])
+        await write(world, topic, b"x", headers=[(dead.SUBSCRIPTION, b"hook"), (dead.REASON, b"refused"), (dead.ATTEMPTS, None)])
+        await write(world, world.cluster.topics.changes("tmdb").name, change_event(1).to_json())
+        await until(lambda: world.records(world.cluster.topics.alerts.name))
+    (told,) = await world.records(world.cluster.topics.alerts.name)
+    assert AlertEvent.model_validate_json(told.value).type == "changecast.alert.endpoint.disabled"
 
 
 def _beyond(offset: int) -> object:
