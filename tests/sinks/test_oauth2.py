@@ -254,9 +254,16 @@ async def test_the_token_endpoint_is_past_the_guard_and_within_the_attempts_time
 
 
 async def test_an_attempt_that_has_no_time_left_after_the_token_ends() -> None:
-    """A time-out of 0 is none to aiohttp."""
-    async with scene() as here:
-        reply = await here.client.post(f"{here.receiver.url}/x", b"{}", {}, within_s=0.0)
+    """A time-out of 0 is none to aiohttp: the request would wait for a receiver that says nothing."""
+    released = asyncio.Event()
+
+    async def silent(call: Call) -> int:
+        await released.wait()
+        return 200
+
+    async with scene() as here, receiving(silent) as receiver, asyncio.timeout(20):
+        reply = await here.client.post(receiver.url, b"{}", {}, within_s=0.0)
+        released.set()
     assert (reply.status, reply.error_class) == (None, ErrorClass.TIMEOUT)
 
 
