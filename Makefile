@@ -7,6 +7,7 @@ JOBS   ?= 4
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
+MUTMUT := .cache/mutmut
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # pip's own words, a line or three for each library, as one number that moves
 COUNT  := /^Collecting / { n++; if (tty) printf "\r  libraries, checked by hash: %d of %d", n, all; \
@@ -17,7 +18,7 @@ COUNT  := /^Collecting / { n++; if (tty) printf "\r  libraries, checked by hash:
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-unit check bench chaos pictures lint format clean
+.PHONY: help install run test test-unit check bench chaos mutants pictures lint format clean
 
 help:  ## Show this.
 	@echo "make run      Run everything here, and watch the changes come in (Ctrl-C stops)."
@@ -26,6 +27,7 @@ help:  ## Show this.
 	@echo "make check    Everything that must hold before a change is taken: tests, chaos and benches in short, lint."
 	@echo "make chaos    Kill workers and the broker at random, and count what is lost or repeated."
 	@echo "make bench    Measure, beside simpler programs doing the same; writes bench/results.md."
+	@echo "make mutants  Change the pure modules bit by bit, and name the changes that no unit test notices."
 	@echo "make pictures Draw the README's picture of a Slack message again (needs Chromium)."
 	@echo "make lint     Check format, style, types and layers."
 	@echo "make format   Format the code."
@@ -71,6 +73,13 @@ bench: install  ## Streams, sinks and catchup; PART=sinks for one of them, ARGS=
 chaos: install  ## Streams, then sinks; PART=sinks for one of them, KILLS=10 for fewer, ARGS="--seed 7" for the same plan again.
 	@set -e; for part in $(or $(PART),streams sinks); do $(BIN)/python -m tests.chaos.$$part --kills $(or $(KILLS),50) $(ARGS); done
 
+# In an environment of its own: mutmut 3.7 needs an older pytest than the tests do.
+mutants: install  ## At low priority, an hour or more; ARGS='"sinks.tracker*"' for some modules. `make mutants SHOW=1`: what survived.
+	@test -x $(MUTMUT)/bin/mutmut || { $(PYTHON) -m venv --clear $(MUTMUT) \
+	  && $(MUTMUT)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock \
+	  && $(MUTMUT)/bin/python -m pip install --quiet --no-compile mutmut==3.7.0 'pytest<9' 'click<8.4'; }
+	@$(if $(SHOW),$(MUTMUT)/bin/mutmut results,nice -n 19 $(MUTMUT)/bin/mutmut run --max-children 1 $(ARGS))
+
 pictures: install
 	@CHROMIUM="$(CHROMIUM)" $(BIN)/python docs/pictures/slack.py
 
@@ -85,4 +94,4 @@ format: install
 	@$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info mutants $(MUTMUT)

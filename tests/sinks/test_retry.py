@@ -10,7 +10,7 @@ from sinks.answer import Answer, Meaning
 from sinks.parcel import Parcel, UnreadableParcel, read_parcel
 from sinks.retry import RetryPolicy
 from sinks.topics import DELAYS
-from sinks.verdict import judge
+from sinks.verdict import Verdict, judge
 
 chances = st.floats(0, 1)
 
@@ -45,11 +45,14 @@ def test_a_wait_is_never_shorter_than_planned_nor_than_asked_for_up_to_the_limit
 
 def test_what_each_answer_means() -> None:
     policy = RetryPolicy((1.0,))
-    assert judge(Answer(Meaning.DELIVERED, 1), 1, policy, 0).outcome is Outcome.DELIVERED
-    assert judge(Answer(Meaning.FAILED, 1), 1, policy, 0).wait == 1
-    assert judge(Answer(Meaning.FAILED, 1), 2, policy, 0).outcome is Outcome.DEAD
-    assert judge(Answer(Meaning.REFUSED, 1), 1, policy, 0).outcome is Outcome.DEAD
-    assert judge(Answer(Meaning.GONE, 1), 1, policy, 0).outcome is Outcome.DISABLED
+    assert judge(Answer(Meaning.DELIVERED, 1), 1, policy, 0) == Verdict(Outcome.DELIVERED)
+    assert judge(Answer(Meaning.FAILED, 1), 1, policy, 0) == Verdict(Outcome.RETRY, 1.0)
+    assert judge(Answer(Meaning.FAILED, 1), 1, policy, 1).wait == pytest.approx(1.1), "jitter is added"
+    assert judge(Answer(Meaning.FAILED, 1, retry_after=60), 1, policy, 0).wait == 60
+    # the reasons stand in the dead topic, for operators and their programs
+    assert judge(Answer(Meaning.FAILED, 1), 2, policy, 0) == Verdict(Outcome.DEAD, reason="attempts-exhausted")
+    assert judge(Answer(Meaning.REFUSED, 1), 1, policy, 0) == Verdict(Outcome.DEAD, reason="refused")
+    assert judge(Answer(Meaning.GONE, 1), 1, policy, 0) == Verdict(Outcome.DISABLED, reason="endpoint-gone")
 
 
 def parcel(due: float, deferrals: int = 0) -> Parcel:
