@@ -61,3 +61,19 @@ def test_memory_does_not_grow_with_requests() -> None:
     for number in range(10_000):
         breaker.record(number % 2 == 0, number / 10)
     assert len(breaker._slices) <= LIMITS.slices + 1
+
+
+def test_it_says_how_long_it_stays_open_and_nothing_else() -> None:
+    breaker = opened()
+    assert breaker.wait(0.0) == 30
+    assert breaker.wait(29.5) == 0.5
+    assert breaker.wait(30.0) == breaker.wait(1000.0) == 0
+    assert Breaker(LIMITS).wait(0.0) == 0
+
+
+def test_the_share_of_failures_counts_and_not_their_number() -> None:
+    breaker = Breaker(LIMITS)
+    for _ in range(10):
+        for failed in (True, False):
+            breaker.record(failed, 1.0)
+    assert breaker.state(1.0) is State.CLOSED

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import Image
-from sinks.budget import Budget
+from sinks.budget import Budget, Slots
 from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import read_event
@@ -115,3 +115,11 @@ def test_retries_that_wait_to_be_due_take_an_eighth_of_the_total_or_the_least_th
     window = window_bytes(total, count)
     assert 16 * 1024 <= window <= 512 * 1024
     assert window == 16 * 1024 or window * count * len(DELAYS) <= total // 8
+
+
+async def test_a_slot_that_nobody_gives_back_is_waited_for_no_longer_than_asked() -> None:
+    slots = Slots(Budget(1, ["a"], 1))
+    assert slots.take("a")
+    async with asyncio.timeout(20):
+        await slots.wait(0.01)
+    assert not slots.take("a")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.lane import Pace
+from sinks.lane import Pace, RetryLane
+from tests.sinks.test_endpoint import delivery
 
 WAITING = 125
 
@@ -67,3 +70,18 @@ def test_nobody_waits_for_longer_than_five_minutes_nor_less_than_half_a_second(s
         turns = [pace.turn(WAITING, now) for _ in range(refused)]
         assert all(turn is None or 0.5 <= turn + 1e-6 <= 300.001 for turn in turns)
         pace.took(count, now)
+
+
+def test_what_is_taken_makes_room_by_its_bytes() -> None:
+    lane, large = RetryLane(1000, 8), delivery(1)
+    large.event = SimpleNamespace(value=bytes(1_500_000), slim=lambda: None)  # type: ignore[assignment]
+    for _ in range(3):
+        assert not lane.full
+        lane.add(large, 0.0)
+    assert lane.full
+    assert lane.take(1, 0.0) == [large]
+    assert not lane.full
+    lane.add(large, 0.0)
+    assert lane.full
+    lane.keep(lambda _: False)
+    assert (len(lane), lane.full) == (0, False)

@@ -78,3 +78,25 @@ def test_an_ed25519_secret_signs_as_v1a(now: int) -> None:
         version, signature = made["webhook-signature"].split(",")
         assert version == "v1a"
         public.verify(base64.b64decode(signature), f"msg_1.{now}.{{}}".encode())
+
+
+@pytest.mark.parametrize("length", range(24, 30))
+def test_a_secret_needs_no_padding(length: int, now: int) -> None:
+    padded = "whsec_" + base64.b64encode(bytes(range(length))).decode()
+    made = [signing.headers([Signing(signing.signer(one))], "msg_1", now, b"{}") for one in (padded, padded.rstrip("="))]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        ("whsec_" + "?" * 40, "this one is not base64"),
+        ("whsec_" + base64.b64encode(bytes(15)).decode(), "of 15 bytes is too short"),
+        ("whsk_" + base64.b64encode(bytes(31)).decode(), "this one has 31"),
+    ],
+)
+def test_a_bad_secret_is_told_why_and_not_shown(secret: str, words: str) -> None:
+    with pytest.raises(signing.BadSecret, match=words) as refused:
+        signing.signer(secret)
+    assert secret not in str(refused.value)
+    assert signing.signer("whsec_" + base64.b64encode(bytes(16)).decode())

@@ -136,3 +136,33 @@ def test_a_commit_is_due_only_when_something_changed() -> None:
 
 def test_subscriptions_are_told_apart_by_four_bytes_that_do_not_change() -> None:
     assert len({short(f"subscription-{number}") for number in range(1000)}) == 1000
+
+
+def test_what_has_been_committed_is_not_offered_again_until_something_changes() -> None:
+    tracker = Tracker(0)
+    assert tracker.uncommitted() == (0, "")
+    tracker.committed((0, ""))
+    assert tracker.last_committed == 0
+    assert tracker.uncommitted() is None
+    tracker.passed(0, ["stills"])
+    commit = tracker.uncommitted()
+    assert commit is not None
+    # settled while the commit is on its way: the next one says so
+    tracker.settle(0, "stills")
+    tracker.committed(commit)
+    assert tracker.last_committed == 0
+    last = tracker.uncommitted()
+    assert last == (1, "")
+    tracker.committed(last)
+    assert (tracker.last_committed, tracker.uncommitted()) == (1, None)
+
+
+def test_what_a_tracker_adopts_is_in_its_next_commit_and_open_for_all_of_its_one_subscription() -> None:
+    tracker = Tracker(9)
+    tracker.committed(tracker.uncommitted() or (0, ""))
+    assert tracker.uncommitted() is None
+    tracker.adopt([5, 3], "stills")
+    commit = tracker.uncommitted()
+    assert commit is not None
+    position = decode(*commit)
+    assert (position.offset, position.upto, position.open) == (3, 9, {3: frozenset(), 5: frozenset()})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -128,6 +129,9 @@ def test_a_list_has_ids_and_pages_and_sets_aside_what_has_no_id() -> None:
     listed = parse.parse_list({"results": results, "page": 1, "total_pages": 14, "total_results": 1})
     assert (listed.ids, listed.total_pages) == ((3, 3), 14)
     assert [item.reason for item in listed.broken] == ["no-entity-id"] * 4
+    # as they came, for whoever replays them
+    assert [json.loads(item.body) for item in listed.broken] == [{"id": None}, {"id": True}, {"id": "3"}, None]
+    assert {item.error for item in listed.broken} == {"a listed change has no id"}
 
 
 def test_an_empty_day_has_no_pages() -> None:
