@@ -7,19 +7,18 @@ What has no limit of its own in the config has no `Limit`, and pays for none.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple, Protocol, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Protocol
 
 from runtime.clock import Clock, sleep_until_set
 from runtime.rate import RateLimit
-from schemas.config import Config, Subscription
+from schemas.config import Config
 from schemas.lease import MAX_MS, Pacing
 from sinks.lease_member import Predecessor
+from sinks.terms import Terms, terms_of
 
 _TURN_S = 1.0
 """The shortest turn of a worker: an exchange costs about 10 ms in which nothing is sent."""
@@ -28,61 +27,6 @@ _TURN_ATTEMPTS = 10
 """A turn is as many attempts long: at its end slots stay empty until the last answer, or the rate counts what may still be travelling."""
 _STEP_MS = 5
 """Arrivals are handed over in steps of this, so that a high rate makes a small record."""
-
-
-_N = TypeVar("_N", int, float)
-
-
-class Terms(NamedTuple):
-    """`key`: hash of the address, so that no secret is in a topic. None: no such limit."""
-
-    key: str
-    rate: float | None
-    concurrency: int | None
-
-    @classmethod
-    def of(cls, subscription: Subscription) -> Self:
-        """One subscription's own."""
-        if (slack := subscription.slack) is not None:
-            if slack.webhook_url is not None:
-                return cls(_hash(_address(slack.webhook_url.get_secret_value())), slack.rate, None)
-            token = slack.token.get_secret_value() if slack.token else ""
-            return cls(_hash(_address(slack.api_url), token, slack.channel or ""), slack.rate, None)
-        webhook = subscription.webhook
-        assert webhook is not None
-        concurrency = webhook.concurrency if "concurrency" in webhook.model_fields_set else None
-        return cls(_hash(_address(webhook.url)), webhook.rate, concurrency)
-
-    @property
-    def limited(self) -> bool:
-        return self.rate is not None or self.concurrency is not None
-
-    def strictest(self, other: Terms) -> Terms:
-        """Both hold for one address."""
-        return Terms(self.key, _least(self.rate, other.rate), _least(self.concurrency, other.concurrency))
-
-
-def _least(one: _N | None, other: _N | None) -> _N | None:
-    return min((each for each in (one, other) if each is not None), default=None)
-
-
-def _address(url: str) -> str:
-    """Scheme and host are the same in any case."""
-    parts = urlsplit(url)
-    return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl()
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def terms_of(subscriptions: Iterable[Subscription]) -> dict[str, Terms]:
-    """By subscription, those that are limited: the strictest terms of all subscriptions with its address."""
-    own = {subscription.name: Terms.of(subscription) for subscription in subscriptions}
-    by_key: dict[str, Terms] = {}
-    for terms in own.values():
-        by_key[terms.key] = terms.strictest(by_key.get(terms.key, terms))
-    return {name: by_key[terms.key] for name, terms in own.items() if by_key[terms.key].limited}
 
 
 class Sharer(Protocol):

@@ -236,3 +236,23 @@ async def test_it_counts_what_was_spent() -> None:
     limit = RateLimit(5, clock)
     await _granted(limit, clock, 7)
     assert limit.spent == 7
+
+
+def test_another_process_continues_with_what_has_arrived_or_still_may() -> None:
+    clock = ManualClock()
+    limit, other = RateLimit(2, clock), RateLimit(2, clock)
+    limit.begin()
+    limit.begin()
+    limit.end()
+    first, second = limit.arrivals()
+    assert (first, second) == (pytest.approx(0, abs=0.01), pytest.approx(1.05))
+    assert limit.travelling
+    clock.advance(0.5)
+    other.assume([first - 0.5, second - 0.5])
+    assert other.wait() == pytest.approx(0.5, abs=0.01)
+    other.assume_spent(clock.monotonic())
+    assert other.wait() == 2.0
+    clock.advance(0.6)
+    assert not limit.travelling
+    clock.advance(1)
+    assert limit.arrivals() == []

@@ -12,7 +12,8 @@ from random import Random
 from runtime.clock import ManualClock
 from schemas.lease import LeaseRecord
 from sinks.lease_member import LeaseMember
-from sinks.limits import Limit, Terms
+from sinks.limits import Limit
+from sinks.terms import Terms
 
 TIMEOUT_S = 8.0
 TRAVEL_S = 0.8

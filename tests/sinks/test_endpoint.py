@@ -18,7 +18,8 @@ from sinks.delivery import Delivery
 from sinks.endpoint import Bounds, Endpoint
 from sinks.event import Event, read_event
 from sinks.lease_member import Predecessor
-from sinks.limits import Limit, Terms
+from sinks.limits import Limit
+from sinks.terms import Terms
 from tests.eventually import until
 from tests.sinks.worlds import change_event
 

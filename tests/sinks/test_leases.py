@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.lease import Eviction, LeaseRecord, Pacing, Release
 from sinks.lease_log import TERM_S, LeaseLog
 from sinks.lease_member import MARGIN_S, LeaseMember
-from sinks.limits import Terms
+from sinks.terms import Terms
 from tests.sinks.lease_worlds import TIMEOUT_S, LeaseWorld, SimWorker, most_in_a_window, most_in_flight
 
 IDS = st.sampled_from(["a", "b", "c"])

@@ -9,7 +9,8 @@ import pytest
 
 from runtime.clock import ManualClock, SystemClock
 from sinks.lease_member import Predecessor
-from sinks.limits import Limit, Terms, limits_of, terms_of
+from sinks.limits import Limit, limits_of
+from sinks.terms import Terms, terms_of
 from tests.sinks.worlds import config_of, webhook
 
 SLACK = "https://hooks.slack.com/services/T0/B0/verysecretpath"
