@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 from tests.condition import Failing, Part, located, operands, value_of
 
+_sleep = asyncio.sleep  # a test that replaces it for the code under test does not mean this one
+
 HANGS_AFTER_S = 60.0
 """The default deadline. Far above what any condition takes on a busy machine, and below the timeout of a whole test."""
 
@@ -55,7 +57,7 @@ async def until(
             pause = min(max(0.05, attempts.seconds / 5), _ASYNC_PAUSE_S)
         if attempts.over(last):
             break
-        await asyncio.sleep(pause)
+        await _sleep(pause)
     if not attempts.last:
         attempts.fail([await part.evaluated_async() for part in operands(condition)])
     return attempts.seconds

@@ -54,9 +54,7 @@ async def known(world: World, *names: str) -> None:
     async def all_known() -> bool:
         return {*names} <= {record.key.decode() for record in await world.records(world.cluster.topics.endpoints.name)}
 
-    async with asyncio.timeout(60):
-        while not await all_known():
-            await asyncio.sleep(0.05)
+    await until(all_known)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from schemas.event import Entity, Parent
 from schemas.topics import MAX_RECORD_BYTES, ROOM_BYTES
 from streams.dedupe import Mark
 from streams.raw import LONGEST_NAME
+from tests.eventually import until
 from tests.streams.memory import BEGINNING, MemoryProvider, image, observed
 from tests.streams.partition import LATER, MemoryTable, Partition, changes, deferred, pbs, show
 
@@ -50,10 +51,14 @@ def stuck(provider, tmp_path):
 
 async def answered(partition):
     """What the partition publishes when an answer has come."""
-    async with asyncio.timeout(5):
-        while not (records := await partition.feed()):
-            await asyncio.sleep(0.01)
+    records = []
+
+    async def published():
+        records.extend(await partition.feed())
         return records
+
+    await until(published)
+    return records
 
 
 async def test_an_answer_that_is_older_than_a_later_event_tells_of_the_earlier_ones_only(provider, stuck):
@@ -239,8 +244,8 @@ async def test_ids_are_forgotten_when_the_feed_has_gone_past_their_window(provid
     await partition.feed(observed("1", 1))
     await partition.feed(observed("1", 1 + 31 * 86_400))
     await partition.feed(observed("2", 1 + 31 * 86_400))
-    assert b"tmdb:movie:1:1" not in partition.seen.rows
-    assert len(partition.seen.rows) == 2
+    ids = {key for key in partition.seen.rows if not key.startswith(b"\0")}  # the feed's time stands beside them
+    assert ids == {b"tmdb:movie:1:2678401", b"tmdb:movie:2:2678401"}
 
 
 async def test_a_partition_takes_no_more_in_while_too_many_events_wait(provider, stuck, monkeypatch):

@@ -15,6 +15,7 @@ from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
 from streams.lane import GATHER_S, MAX_BATCH, MAX_WAITING, Lane, Outcome
 from streams.output import Record, TransactionalOutput
+from tests.eventually import until
 
 
 class Output:
@@ -67,12 +68,6 @@ class Stream:
 
 def event(offset: int, timestamp: float = 0.0):
     return SimpleNamespace(message=SimpleNamespace(offset=offset, timestamp=timestamp))
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ import pytest
 
 from producers.interface import Refused
 from schemas.event import Entity
+from tests.eventually import until
 from tests.streams.memory import BEGINNING, MemoryProvider, image, observed
 from tests.streams.partition import LATER, Partition, changes, deferred, pbs, show
 
@@ -61,11 +61,13 @@ async def test_deferred_events_are_published_in_raw_order_with_their_tombstones(
     partition = Partition(provider, budget=0.1)
     await partition.feed(observed("slow", 1), observed("slow", 2))
     provider.stuck.unlink()
-    async with asyncio.timeout(5):
-        records = []
-        while not changes(records):
-            await asyncio.sleep(0.01)
-            records = await partition.feed()
+    records = []
+
+    async def published():
+        records[:] = await partition.feed()
+        return changes(records)
+
+    await until(published)
     assert [event.id for event in changes(records)] == ["tmdb:movie:slow:1", "tmdb:movie:slow:2"]
     assert [(record.key, record.value) for record in deferred(records)] == [
         (b"tmdb:movie:slow:1", None),
