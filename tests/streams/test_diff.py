@@ -74,6 +74,15 @@ def test_votes_for_an_image_are_no_change_but_its_language_is():
     assert differences(state(images={"/a.jpg": old}), state(images={"/a.jpg": voted}), VOTES) == []
     (change,) = differences(state(images={"/a.jpg": old}), state(images={"/a.jpg": translated}), VOTES)
     assert (change.key, change.action, change.language, change.native_id) == ("images", Action.UPDATED, "de", "/a.jpg")
+    assert (change.before, change.after) == (old.model_dump(mode="json"), translated.model_dump(mode="json"))
+
+
+def test_an_image_that_came_or_went_is_told_whole_on_its_side():
+    one = image("/a.jpg")
+    (came,) = differences(state(), state(images={"/a.jpg": one}))
+    assert (came.action, came.before, came.after) == (Action.ADDED, None, one.model_dump(mode="json"))
+    (went,) = differences(state(images={"/a.jpg": one}), state())
+    assert (went.action, went.before, went.after) == (Action.DELETED, one.model_dump(mode="json"), None)
 
 
 def test_what_is_volatile_is_no_change_at_any_depth_and_in_any_language_also_where_the_state_before_still_has_it():

@@ -158,14 +158,16 @@ def test_pictures_have_the_kind_of_their_list() -> None:
         "width": 1920,
         "height": 1080,
         "aspect_ratio": 1.778,
-        "iso_639_1": None,
+        "iso_639_1": "de",
         "vote_average": 0,
-        "vote_count": 0,
+        "vote_count": 7,
     }
     lists = {"stills": "still", "posters": "poster", "backdrops": "backdrop", "logos": "logo", "profiles": "profile"}
     for name, kind in lists.items():
         [picture] = parse.parse_images({"id": 1, name: [entry, {"file_path": None}, "x"]})
-        assert (picture.kind, picture.width, picture.vote_average) == (kind, 1920, 0.0)
+        assert (picture.kind, picture.path, picture.language) == (kind, "/a.jpg", "de")
+        assert (picture.width, picture.height, picture.aspect_ratio) == (1920, 1080, 1.778)
+        assert (picture.vote_average, picture.vote_count) == (0.0, 7)
 
 
 def test_details_give_name_number_picture_and_ids_and_leave_out_lists() -> None:
