@@ -23,7 +23,7 @@ def config(bootstrap_servers: str, topic_prefix: str, tmp_path: Path) -> Path:
     path = tmp_path / "changecast.yaml"
     path.write_text(f"""
 kafka: {{bootstrap_servers: "{bootstrap_servers}", topic_prefix: {topic_prefix}}}
-providers: {{tmdb: {{token: t}}}}
+providers: {{tmdb: {{token: a-token}}}}
 subscriptions: [{{name: news, slack: {{webhook_url: "https://example.org"}}}}]
 """)
     return path
@@ -52,7 +52,7 @@ def test_output_that_can_not_be_written_is_told_in_one_line(config: Path) -> Non
 def test_up_names_the_data_directory_that_can_not_be_made_and_what_to_do(tmp_path: Path, redirection: str) -> None:
     (tmp_path / "file").touch()
     config = tmp_path / "changecast.yaml"
-    config.write_text("data_dir: file/data\nproviders: {tmdb: {token: t}}\n")
+    config.write_text("data_dir: file/data\nproviders: {tmdb: {token: a-token}}\n")
     command = typed(redirection or ">&2", "up", "-c", str(config))
 
     said = command.communicate(timeout=60)[1]
