@@ -70,27 +70,34 @@ class TmdbClient:
             raise ProviderUnavailable(f"{answer.request}: page {page} of {listed.total_pages} is empty")
         return listed
 
-    async def changes(self, route: str, entity_id: int, window: DateWindow) -> Items:
+    def now(self) -> datetime:
+        """TMDB's clock, as far as it is known."""
+        return self._http.now()
+
+    async def changes(self, route: str, entity_id: int, window: DateWindow, *, to_the_end: bool = False) -> Items:
         """`GET /{route}/{id}/changes`, route one of movie, tv, person, tv/season, tv/episode: the edits of these days.
 
-        Raises NotFound where the entity is not there (any more).
+        A page with fewer than `FULL_PAGE` items is taken to be the last, but with `to_the_end`: then the next one is asked for until one is
+        empty. Raises NotFound where the entity is not there (any more).
         """
         found: dict[str, Any] = {}
         broken: dict[bytes, Any] = {}
+        as_of: datetime | None = None
         for page in range(1, LAST_PAGE + 1):
             try:
-                document, _ = await self._get(f"{route}/{entity_id}/changes", {**_dates(window), "page": page})
+                document, answer = await self._get(f"{route}/{entity_id}/changes", {**_dates(window), "page": page})
             except Refusal as refusal:
                 if page > 1 and (refusal.code == _INVALID_PAGE or isinstance(refusal, NotFound)):
                     break
                 raise
+            as_of = answer.date if as_of is None else min(as_of, answer.date)
             items = parse.parse_changes(document)
             known = len(found)
             found.update((item.id, item) for item in items.items if item.id not in found)
             broken.update((item.body, item) for item in items.broken)
-            if len(items.items) < FULL_PAGE or len(found) == known:
+            if len(found) == known or (len(items.items) < FULL_PAGE and not to_the_end):
                 break
-        return Items(tuple(found.values()), tuple(broken.values()))
+        return Items(tuple(found.values()), tuple(broken.values()), as_of)
 
     async def is_there(self, route: str, entity_id: int, window: DateWindow) -> bool:
         """Whether `GET /{route}/{id}/changes` answers now, and not from a cache. Raises NotFound where the entity is gone."""

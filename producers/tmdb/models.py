@@ -60,10 +60,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Items:
-    """The edits of one entity in a window, in TMDB's order."""
+    """The edits of one entity in a window, in TMDB's order. `as_of`: the time of this state, on TMDB's clock."""
 
     items: tuple[Item, ...] = ()
     broken: tuple[BrokenItem, ...] = ()
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True)

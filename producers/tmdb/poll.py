@@ -20,13 +20,13 @@ from producers.tmdb import events
 from producers.tmdb.client import NotFound, Refusal, TmdbClient
 from producers.tmdb.deletion import DeletionCheck
 from producers.tmdb.departures import Departure
-from producers.tmdb.descent import Found, find_changes
+from producers.tmdb.descent import Found, Manner, find_changes
 from producers.tmdb.faults import Outcomes, SetAside
 from producers.tmdb.lists import DayList, read_list, read_list_until_stable
 from producers.tmdb.models import PROVIDER, SHARED_TYPE, Kind
 from producers.tmdb.progress import Progress, days
-from producers.tmdb.sweep import Listing
-from producers.tmdb.windows import DAY, day_of, midnight, walk
+from producers.tmdb.sweep import CLOSE_MARGIN, Listing
+from producers.tmdb.windows import DAY, day_of, midnight, one_day, walk
 from runtime.clock import Clock
 from runtime.http import ProviderUnavailable
 from schemas.config import Tmdb
@@ -40,6 +40,9 @@ SIDE_BY_SIDE = 8
 
 PAGE_EVENTS = 500
 """Events in one transaction: at 2 KB each a megabyte."""
+
+LATE_SHARE = 16
+"""Of so many askings one is of closed days, as long as there are any: a second look at them takes hours, and loses nothing by it."""
 
 CURSOR_EVERY_S = 5.0
 """How often the cursor moves within a poll. Each move is a transaction, and a sweep mostly brings nothing new."""
@@ -81,6 +84,10 @@ class ChangesFeed:
         self._moved_at = float("-inf")
         self._deletion = DeletionCheck(client, kind, clock)
 
+    def _now(self) -> datetime:
+        """TMDB's clock, which decides when a day is over; a range of the past is read with a clock that stands at its end."""
+        return self._clock.now() if self.reads_range else self._client.now()
+
     @property
     def interval_s(self) -> float:
         return self._settings.interval.total_seconds()
@@ -95,7 +102,7 @@ class ChangesFeed:
             "fresh": len(progress.sweep.fresh(progress.recent)),
             "failing": progress.sweep.failing(),
             "days_behind": (progress.recent - progress.walk).days,
-            "sweep_age_s": (self._clock.now() - progress.read_to).total_seconds(),
+            "sweep_age_s": (self._now() - progress.read_to).total_seconds(),
         }
 
     async def poll(self, cursor: Cursor | None) -> AsyncIterator[Page]:
@@ -110,7 +117,7 @@ class ChangesFeed:
         if self._progress is None or cursor not in (self._written, self._offered):
             overlap = self._settings.overlap
             if cursor is None:
-                self._progress = Progress.first(self.name, self._settings.since, self._clock.now(), overlap)
+                self._progress = Progress.first(self.name, self._settings.since, self._now(), overlap)
             else:
                 self._progress = Progress.after(cursor, overlap)
         self._written = self._offered = cursor
@@ -125,9 +132,18 @@ class ChangesFeed:
             yield self._page(progress, [], [])
         async for page in self._read_lists(progress):
             yield page
-        sweep, outcomes = progress.sweep, Outcomes()
+        sweep, outcomes, since_late = progress.sweep, Outcomes(), 0
         fresh, turn, walk_next = deque(sweep.fresh(progress.recent)), deque(sweep.turn()), True
-        while fresh or turn or progress.behind:
+        late = deque(sweep.late(self._now()))
+        while fresh or turn or late or progress.behind:
+            if late and (since_late >= LATE_SHARE or not (fresh or turn or progress.behind)):
+                since_late = 0
+                async for page in self._look_late(progress, [late.popleft() for _ in range(min(SIDE_BY_SIDE, len(late)))]):
+                    yield page
+                if self._clock.monotonic() - started >= self.interval_s:
+                    break
+                continue
+            since_late += 1
             walking = not fresh and progress.behind and (walk_next or not turn)
             if walking:
                 async for page in self._list_walked_day(progress):
@@ -152,7 +168,7 @@ class ChangesFeed:
         yield self._page(progress, [], [])
 
     async def _read_lists(self, progress: Progress) -> AsyncIterator[Page]:
-        now = self._clock.now()
+        now = self._now()
         progress.turn_to(now)
         if self._watched is not None:
             progress.skip_walk()
@@ -179,7 +195,7 @@ class ChangesFeed:
             found = await read_list_until_stable(self._client, self._kind, day)
         except Refusal as refusal:
             log.warning("tmdb:%s: the changes of %s are not to be had: %s", self.name, day, refusal)
-            yield self._page(progress, [events.day_gap(self._kind, day, str(refusal), self._clock.now())], [])
+            yield self._page(progress, [events.day_gap(self._kind, day, str(refusal), self._now())], [])
             found = DayList(day)
         for page in self._list_pages(progress, found):
             yield page
@@ -192,10 +208,25 @@ class ChangesFeed:
         if found.cut:
             reason = "more changed than TMDB's 500 pages hold"
             log.warning("tmdb:%s: %s: %s", self.name, found.day, reason)
-            told.append(events.day_gap(self._kind, found.day, reason, self._clock.now()))
+            told.append(events.day_gap(self._kind, found.day, reason, self._now()))
         broken = self._set_aside.new(found.day, found.broken)
         if told or broken:
             yield self._page(progress, told, broken)
+
+    async def _look_late(self, progress: Progress, chunk: list[Listing]) -> AsyncIterator[Page]:
+        """Ask entities of closed days once more. What can't be read stays to be asked in the next poll."""
+        manner = Manner(closing=True)
+        looks = [
+            find_changes(self._client, self._kind, listing.id, one_day(listing.late_day or listing.day), manner)
+            for listing in chunk
+        ]
+        found = await asyncio.gather(*looks)
+        asked = [Asked(listing, each, None, given_up=False) for listing, each in zip(chunk, found, strict=True)]
+        for page in self._pages(progress, asked):
+            yield page
+        for answer in asked:
+            if answer.found.problem is None or isinstance(answer.found.problem, NotFound):
+                progress.sweep.asked_late(answer.listing, answer.found.as_of or self._now())
 
     async def _ask_side_by_side(self, chunk: list[Listing], *, first_window_only: bool) -> list[Asked]:
         asking = (self._ask(listing, first_window_only=first_window_only) for listing in chunk)
@@ -207,14 +238,18 @@ class ChangesFeed:
 
     async def _ask(self, listing: Listing, *, first_window_only: bool) -> Asked:
         """The entity's changes from where it was last asked, up to now or for one window."""
-        now = self._clock.now()
+        now = self._now()
         found, reached = Found(), None
+        closing = listing.day < day_of(now - CLOSE_MARGIN)
+        patient = listing.failing_since is None or now - listing.failing_since < GONE_AFTER
+        manner = Manner(closing=closing, patient=patient, held=listing.held)
         for window in walk(listing.start, day_of(now) + DAY):
-            part = await find_changes(self._client, self._kind, listing.id, window)
+            part = await find_changes(self._client, self._kind, listing.id, window, manner)
             found.add(part)
             if part.problem is not None:
                 break
-            reached = min(now, midnight(window.end))
+            # an answer that a cache kept tells nothing of what came since
+            reached = min(now, part.as_of or now, midnight(window.end))
             if first_window_only:
                 break
         subject = events.entity(SHARED_TYPE[self._kind], listing.id)
@@ -249,7 +284,7 @@ class ChangesFeed:
         return self._watched is None or (self._progress is not None and listing.id in self._progress.there)
 
     def _pages(self, progress: Progress, asked: list[Asked]) -> Iterator[Page]:
-        now = self._clock.now()
+        now = self._now()
         told: list[ObservedEvent] = []
         broken: list[BrokenItem] = []
         for answer in asked:
@@ -271,7 +306,7 @@ class ChangesFeed:
 
     def _mark(self, progress: Progress, asked: list[Asked], outcomes: Outcomes) -> None:
         """The pages were written: remember what they hold, and who is to be asked again."""
-        now = self._clock.now()
+        now = self._now()
         for answer in asked:
             listing, problem = answer.listing, answer.found.problem
             failing_since = listing.failing_since or now
@@ -283,6 +318,7 @@ class ChangesFeed:
                 progress.sweep.answered(listing, now)
             elif answer.reached is not None:
                 progress.sweep.answered(listing, answer.reached)
+            listing.held = frozenset(answer.found.held)
             if problem is not None and not answer.given_up:
                 # a new entity is often not found everywhere at first
                 level = logging.INFO if isinstance(problem, NotFound) else logging.WARNING
@@ -314,7 +350,7 @@ class ChangesFeed:
         monotonic = self._clock.monotonic()
         if self._offered is None or monotonic - self._moved_at >= CURSOR_EVERY_S:
             self._moved_at = monotonic
-            self._offered = progress.cursor(self._clock.now())
+            self._offered = progress.cursor(self._now())
         return self._offered
 
 

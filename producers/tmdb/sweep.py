@@ -16,13 +16,17 @@ CLOSE_MARGIN = timedelta(minutes=10)
 """A day counts as read when asked for this long after its end: TMDB's replicas and caches lag, and clocks differ."""
 
 
+LATE_AFTER = timedelta(hours=6)
+"""An entity of a closed day is asked once more this long after the day's end: items have shown up after it was closed."""
+
+
 @dataclass(slots=True)
 class Listing:
     """An entity of the lists. All its changes before `start` have been handed over.
 
     `day` is the newest day on which it was listed, `first_day` the oldest that is known; `found` counts up, so the newest finds have the
-    highest, and of one list its first. `asked_at` is when it last answered, None before it ever did; `failing_since` is set while it does
-    not.
+    highest, and of one list its last. `asked_at` is when it last answered, None before it ever did; `failing_since` is set while it does
+    not. `late_day` is the oldest closed day for which it is to be asked once more. `held`: ids of pointers that are held back.
     """
 
     id: int
@@ -32,11 +36,17 @@ class Listing:
     first_day: date
     asked_at: datetime | None = None
     failing_since: datetime | None = None
+    late_day: date | None = None
+    held: frozenset[str] = frozenset()
 
     @property
     def due(self) -> bool:
         """There may be changes of a listed day that it has not been asked for."""
         return self.start <= self.day
+
+    def late_at(self, after: timedelta) -> datetime | None:
+        """When it is to be asked for `late_day`."""
+        return None if self.late_day is None else midnight(self.late_day) + timedelta(days=1) + after
 
     @property
     def read_to(self) -> datetime:
@@ -45,10 +55,12 @@ class Listing:
 
 
 class Sweep:
-    """The entities of one feed. `floor`: an entity that was never listed is asked from this day on."""
+    """The entities of one feed. `floor`: an entity that was never listed is asked from this day on. `late_after`: how long after its end a
+    closed day's entities are asked once more."""
 
-    def __init__(self, floor: date) -> None:
+    def __init__(self, floor: date, late_after: timedelta = LATE_AFTER) -> None:
         self.floor = floor
+        self._late_after = late_after
         self._listings: dict[int, Listing] = {}
         self._found = 0
 
@@ -58,10 +70,10 @@ class Sweep:
     def listed(self, day: date, ids: Sequence[int]) -> list[Listing]:
         """Take in a day's list. Returns those on it that are due, each once.
 
-        TMDB's lists begin with what changed last: not documented, but recorded lists begin with the ids that were made last. After
-        a restart the whole day is new here, and this order is all that tells what is newest.
+        TMDB's lists are oldest first, by an entity's first edit of the day (inferred from recordings of 2026). After a restart the whole
+        day is new here, and this order is all that tells what is newest.
         """
-        for entity_id in reversed(ids):
+        for entity_id in ids:
             if entity_id not in self._listings:
                 self._found += 1
                 self._listings[entity_id] = Listing(entity_id, day, min(self.floor, day), self._found, day)
@@ -87,11 +99,28 @@ class Sweep:
         waiting = [listing for listing in self._listings.values() if listing.due and listing.asked_at is not None]
         return sorted(waiting, key=lambda listing: (listing.failing_since is not None, listing.read_to))
 
+    def late(self, now: datetime) -> list[Listing]:
+        """Those of closed days that are to be asked once more, the oldest day first. They hold no cursor: it is a second look."""
+        waiting = [
+            listing for listing in self._listings.values() if (at := listing.late_at(self._late_after)) is not None and at <= now
+        ]
+        return sorted(waiting, key=lambda listing: (listing.late_day or listing.day, listing.found))
+
     def answered(self, listing: Listing, asked_at: datetime) -> None:
         """All its changes up to `asked_at` have been handed over."""
-        listing.asked_at = asked_at
+        began, listing.asked_at = listing.start, asked_at
         listing.start = max(listing.start, day_of(asked_at - CLOSE_MARGIN))
         listing.failing_since = None
+        if listing.start > began and listing.late_day is None:
+            listing.late_day = max(began, listing.start - timedelta(days=1))
+        if listing.late_day is not None and began <= listing.late_day:
+            self.asked_late(listing, asked_at)
+
+    def asked_late(self, listing: Listing, asked_at: datetime) -> None:
+        """It was asked for its closed day. Nothing is owed for it any more when that was late enough."""
+        at = listing.late_at(self._late_after)
+        if at is not None and asked_at >= at:
+            listing.late_day = None
 
     def failed(self, listing: Listing, since: datetime) -> None:
         listing.failing_since = listing.failing_since or since
@@ -105,7 +134,7 @@ class Sweep:
         self._listings = {
             entity_id: listing
             for entity_id, listing in self._listings.items()
-            if listing.due or listing.day >= before or listing.start > self.floor
+            if listing.due or listing.late_day is not None or listing.day >= before or listing.start > self.floor
         }
 
     def read_to(self) -> datetime | None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -44,7 +45,7 @@ def error_answer(code: int, **headers: str) -> web.Response:
 @dataclass
 class Catalogue:
     """`items` by route and id (`("tv/season", 3624)`), `documents` by path. `missing`: ids that the lists mark as no longer
-    existing. `end_counts`: whether the end day is counted in.
+    existing. `ahead`: of the test's clock, which is ours. `end_counts`: whether the end day is counted in.
 
     An override sees each request first; what it returns is the answer.
     """
@@ -54,6 +55,7 @@ class Catalogue:
         default_factory=lambda: {"configuration": {"images": {"base_url": "https://pictures.example/"}}}
     )
     missing: set[int] = field(default_factory=set)
+    ahead: timedelta = timedelta()
     overrides: list[Override] = field(default_factory=list)
     end_counts: bool = True
     page_size: int = 100
@@ -191,7 +193,13 @@ def provider_of(url: str, clock: ManualClock, **settings: Any) -> TmdbProvider:
 async def tmdb(now: datetime = NOON, **settings: Any) -> AsyncIterator[Reader]:
     """A TMDB, and a reader of it whose clock stands at `now`."""
     catalogue, clock = Catalogue(), ManualClock(now)
-    async with answering(catalogue.answer) as served:
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = await catalogue.answer(request)
+        response.headers.setdefault("Date", format_datetime(clock.now() + catalogue.ahead, usegmt=True))
+        return response
+
+    async with answering(answer) as served:
         provider = provider_of(served.url, clock, **settings)
         catalogue.readers.append(provider)
         try:

@@ -10,6 +10,7 @@ from aiohttp import web
 from producers.tmdb.poll import SIDE_BY_SIDE
 from runtime.http import ProviderUnavailable
 from schemas.event import Action
+from tests.producers.answering import json_answer
 from tests.producers.tmdb.catalogue import NOON, tmdb
 
 DAY = timedelta(days=1)
@@ -59,6 +60,9 @@ async def test_a_pointer_is_published_only_where_nothing_is_found_behind_it() ->
         lonely = catalogue.point(1399, 3625, 2)
         catalogue.items["tv/season", 3625] = []
         below = catalogue.edit("tv/season", 3624, "episode", value={"episode_id": 63058, "episode_number": 3})
+        catalogue.items["tv/episode", 63058] = []
+        await reader.poll("tv")
+        assert not [event for event in reader.events if ".season." in event.type], "what they point at may only be late"
         await reader.poll("tv")
         assert {event.id for event in reader.events if ".season." in event.type or ".episode." in event.type} >= {
             f"tmdb:series:1399:{lonely}",
@@ -71,6 +75,9 @@ async def test_the_pointer_to_a_deleted_season_tells_of_it() -> None:
     async with tmdb() as reader:
         gone = {"season_id": 3630, "season_number": 7}
         item = reader.catalogue.edit("tv", 1399, "season", action="deleted", original_value=gone)
+        assert await reader.poll("tv") == [], "the season may only be late"
+        reader.clock.advance(905)
+        assert await reader.poll("tv") == [], "its own changes may be"
         [event] = await reader.poll("tv")
         assert event.id == f"tmdb:series:1399:{item}"
         assert event.data.changes[0].before == gone
@@ -157,13 +164,13 @@ async def test_new_ids_are_asked_before_those_that_were_asked_already() -> None:
         assert "/movie/1000/" in asked[0]
 
 
-async def test_of_a_list_its_first_ids_are_asked_first_since_they_changed_last() -> None:
+async def test_of_a_list_its_last_ids_are_asked_first_since_they_changed_last() -> None:
     async with tmdb(interval="1s") as reader:
         for entity_id in range(1, 100):
             reader.catalogue.edit("movie", entity_id)
         reader.catalogue.overrides.append(lambda request: reader.clock.advance(0.2))
-        first = range(1, SIDE_BY_SIDE + 1)
-        assert {event.subject for event in await reader.poll()} == {f"tmdb:movie:{entity_id}" for entity_id in first}
+        last = range(100 - SIDE_BY_SIDE, 100)
+        assert {event.subject for event in await reader.poll()} == {f"tmdb:movie:{entity_id}" for entity_id in last}
 
 
 async def test_a_sweep_that_lasts_longer_than_the_interval_lets_the_list_be_read_in_between() -> None:
@@ -256,3 +263,108 @@ async def test_the_sweep_tells_its_age() -> None:
         feed = reader.provider.feeds[0]
         reader.clock.advance(120)
         assert feed.statistics()["sweep_age_s"] == pytest.approx(120)  # type: ignore[attr-defined]
+
+
+async def test_an_edit_that_shows_up_behind_its_pointer_later_is_published_once() -> None:
+    async with tmdb() as reader:
+        reader.catalogue.point(1399, 3625, 2)
+        reader.catalogue.items["tv/season", 3625] = []
+        assert await reader.poll("tv") == []
+        item = reader.catalogue.edit("tv/season", 3625)
+        reader.clock.advance(60)
+        assert [event.id for event in await reader.poll("tv")] == [f"tmdb:season:3625:{item}"]
+        for _ in range(30):
+            reader.clock.advance(3600)
+            assert await reader.poll("tv") == []
+
+
+@pytest.mark.parametrize("hours", [0.2, 3.0])
+async def test_an_item_that_shows_up_after_its_day_was_closed_is_published(hours: float) -> None:
+    async with tmdb() as reader:
+        reader.catalogue.edit("movie", 550)
+        await reader.poll()
+        reader.clock.advance(12 * 3600 + 11 * 60)
+        assert await reader.poll() == [], "the day is closed"
+        reader.clock.advance(hours * 3600)
+        await reader.poll()
+        late = reader.catalogue.edit("movie", 550, "title", time=NOON + timedelta(hours=11))
+        reader.clock.advance(1800)
+        assert await reader.poll() == []
+        read_to = reader.cursor and reader.cursor.read_to
+        assert read_to is not None
+        assert read_to > NOON + timedelta(hours=12), "a second look holds no cursor"
+        reader.clock.advance(6 * 3600)
+        assert [event.id for event in await reader.poll()] == [f"tmdb:movie:550:{late}"]
+        asked = len(reader.asked("/movie/550/changes"))
+        reader.clock.advance(3600)
+        await reader.poll()
+        assert len(reader.asked("/movie/550/changes")) == asked, "once"
+
+
+async def test_the_second_look_is_not_lost_in_a_restart() -> None:
+    async with tmdb() as reader:
+        reader.catalogue.edit("movie", 550)
+        await reader.poll()
+        reader.clock.advance(13 * 3600)
+        await reader.poll()
+        late = reader.catalogue.edit("movie", 550, "title", time=NOON + timedelta(hours=11))
+        again = reader.reborn()
+        reader.clock.advance(8 * 3600)
+        assert [event.id for event in await again.poll()] == [f"tmdb:movie:550:{late}"]
+
+
+async def test_tmdbs_clock_decides_when_a_day_is_over() -> None:
+    async with tmdb(now=NOON + timedelta(hours=11, minutes=40)) as reader:
+        reader.catalogue.ahead = -timedelta(minutes=30)
+        reader.catalogue.edit("movie", 550)
+        await reader.poll()
+        reader.clock.advance(31 * 60)
+        await reader.poll()  # 00:11 by our clock, 23:41 by TMDB's
+        last = reader.catalogue.edit("movie", 550, "title", time=NOON + timedelta(hours=11, minutes=50))
+        reader.clock.advance(15 * 60)
+        assert [event.id for event in await reader.poll()] == [f"tmdb:movie:550:{last}"]
+
+
+async def test_a_season_that_is_not_there_yet_when_its_day_is_closed_is_waited_for() -> None:
+    async with tmdb() as reader:
+        reader.catalogue.point(1399, 3625, 2, NOON + timedelta(hours=11))
+        reader.clock.advance(12 * 3600 + 11 * 60)
+        assert await reader.poll("tv") == []
+        item = reader.catalogue.edit("tv/season", 3625, time=NOON + timedelta(hours=11))
+        reader.clock.advance(300)
+        assert [event.id for event in await reader.poll("tv")] == [f"tmdb:season:3625:{item}"]
+
+
+async def test_pages_of_few_items_are_read_to_the_end_when_the_day_is_closed() -> None:
+    async with tmdb() as reader:
+        items = [reader.catalogue.edit("movie", 550, f"key{number}") for number in range(5)]
+
+        def small(request: web.Request) -> web.Response | None:
+            if request.path != "/movie/550/changes":
+                return None
+            page = int(request.query.get("page", "1"))
+            entries = reader.catalogue.items["movie", 550][(page - 1) * 2 : page * 2]
+            return json_answer({"changes": [{"key": entry["key"], "items": [entry["item"]]} for entry in entries]})
+
+        reader.catalogue.overrides = [small]
+        assert len(await reader.poll()) == 2
+        reader.clock.advance(12 * 3600 + 11 * 60)
+        await reader.poll()
+        assert {event.id for event in reader.events} == {f"tmdb:movie:550:{item}" for item in items}
+
+
+async def test_what_a_cache_kept_is_read_up_to_its_own_time() -> None:
+    async with tmdb() as reader:
+        reader.clock.advance(11.5 * 3600)
+        reader.catalogue.edit("movie", 550)
+        cached = json_answer({"changes": []}, Age="1800", Date="Tue, 21 Jan 2025 23:42:00 GMT")
+        await reader.poll()
+        reader.clock.advance(42 * 60)
+        reader.catalogue.overrides = [lambda request: cached if request.path == "/movie/550/changes" else None]
+        await reader.poll()
+        reader.catalogue.overrides = []
+        last = reader.catalogue.edit("movie", 550, "title", time=NOON + timedelta(hours=11, minutes=50))
+        reader.clock.advance(60)
+        assert f"tmdb:movie:550:{last}" in [event.id for event in await reader.poll()], (
+            "the day was not closed by an answer of 23:42"
+        )
