@@ -196,20 +196,29 @@ class ProviderHttp:
         await self._client.aclose()
         await self._resolver.close()
 
-    async def get(self, path: str, params: Params | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    async def get(
+        self,
+        path: str,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        at_least: int = 1,
+    ) -> Answer:
         """GET until there is an answer other than 429 and 5xx. `path` may be an absolute URL of the same provider (a next link).
+        `at_least`: attempts, for one of many requests of which none may be wasted by the failure of another.
 
         Raises ProviderUnavailable after the last attempt, or at once where the provider asks for a longer wait than a minute;
         CredentialsRejected on 401; BadResponse on a redirect and on a body that is too large.
         """
-        for attempt in range(1, self._attempts + 1):
+        attempts = max(self._attempts, at_least)
+        for attempt in range(1, attempts + 1):
             try:
                 answer = await self.send("GET", path, params=params, headers=headers)
             except ProviderUnavailable as problem:
-                if attempt == self._attempts or (problem.retry_after or 0.0) > _LONGEST_WAIT_S:
+                if attempt == attempts or (problem.retry_after or 0.0) > _LONGEST_WAIT_S:
                     raise
                 delay = max(self._backoff.delay(attempt, self._random), problem.retry_after or 0.0)
-                log.info("%s; attempt %d of %d in %.1f s", problem, attempt + 1, self._attempts, delay)
+                log.info("%s; attempt %d of %d in %.1f s", problem, attempt + 1, attempts, delay)
                 await self._clock.sleep(delay)
             else:
                 return answer

@@ -8,7 +8,8 @@ from producers.interface import BrokenItem
 from runtime.http import ProviderUnavailable
 
 AWAY_AFTER = 8
-"""Entities in a row that fail for TMDB as a whole to count as away; fewer may each be ill by itself."""
+"""Entities in a row that begin to fail for TMDB as a whole to count as away; fewer may each be ill by itself. Those that have failed for
+longer say nothing of the others."""
 
 _SET_ASIDE_LIMIT = 10_000
 
@@ -21,8 +22,11 @@ class Outcomes:
         self._failed_in_a_row = 0
         self._last: ProviderUnavailable | None = None
 
-    def add(self, problem: Exception | None) -> None:
+    def add(self, problem: Exception | None, *, was_failing: bool = False) -> None:
+        """How asking an entity ended. `was_failing`: it failed before."""
         if isinstance(problem, ProviderUnavailable):
+            if was_failing:
+                return
             self._failed_in_a_row += 1
             self._last = problem
         else:

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 
 from producers.interface import BrokenItem, Page
@@ -100,7 +100,7 @@ class ChangesFeed:
         return {
             "listed": len(progress.sweep),
             "fresh": len(progress.sweep.fresh(progress.recent)),
-            "failing": progress.sweep.failing(),
+            "failing": len(progress.sweep.failing()),
             "days_behind": (progress.recent - progress.walk).days,
             "sweep_age_s": (self._now() - progress.read_to).total_seconds(),
         }
@@ -182,7 +182,9 @@ class ChangesFeed:
                 yield page
             progress.sweep.listed(day, list(found.ids))
             progress.missing |= found.missing
-            complete = complete and found.complete
+            complete = progress.list_read(day, now, complete=found.complete) and complete
+            if complete and not found.complete:
+                yield self._page(progress, [self._list_gap(day)], [])
         if complete:
             progress.listed_at = now
 
@@ -194,14 +196,21 @@ class ChangesFeed:
         try:
             found = await read_list_until_stable(self._client, self._kind, day)
         except Refusal as refusal:
-            log.warning("tmdb:%s: the changes of %s are not to be had: %s", self.name, day, refusal)
+            log.warning("tmdb:%s: changes of %s are unavailable: %s", self.name, day, refusal)
             yield self._page(progress, [events.day_gap(self._kind, day, str(refusal), self._now())], [])
             found = DayList(day)
         for page in self._list_pages(progress, found):
             yield page
-        if not found.complete:
+        if not progress.list_read(day, self._now(), complete=found.complete):
             raise ProviderUnavailable(f"tmdb:{self.name}: the list of {day} has pages that can't be read")
+        if not found.complete:
+            yield self._page(progress, [self._list_gap(day)], [])
         progress.day_listed(found)
+
+    def _list_gap(self, day: date) -> ObservedEvent:
+        reason = "pages of its list could not be read for a day"
+        log.error("tmdb:%s: %s: %s; what they name is missing", self.name, day, reason)
+        return events.day_gap(self._kind, day, reason, self._now())
 
     def _list_pages(self, progress: Progress, found: DayList) -> Iterator[Page]:
         told: list[ObservedEvent] = []
@@ -309,7 +318,7 @@ class ChangesFeed:
         now = self._now()
         for answer in asked:
             listing, problem = answer.listing, answer.found.problem
-            failing_since = listing.failing_since or now
+            failing_since, was_failing = listing.failing_since or now, listing.failing_since is not None
             if problem is None:
                 progress.departures.came_back(listing.id)
             if answer.given_up:
@@ -326,7 +335,7 @@ class ChangesFeed:
                 progress.sweep.failed(listing, failing_since)
             if self._watched is not None:
                 _note_whether_there(progress.there, answer)
-            outcomes.add(None if answer.found.changes else problem)
+            outcomes.add(None if answer.found.changes else problem, was_failing=was_failing)
 
     def _parting(self, answer: Asked, now: datetime) -> list[ObservedEvent]:
         """What is told of an entity that is not waited for any longer: that it is gone, or what is missing of it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from producers.tmdb.departures import Departures
@@ -14,6 +15,12 @@ from producers.tmdb.sweep import Listing, Sweep
 from producers.tmdb.windows import DAY, day_of, midnight
 from schemas.cursor import Cursor
 
+FAILING_KEPT = 1_000
+"""Entities whose failing is kept with the cursor: more than fail while others answer."""
+
+LIST_PATIENCE = timedelta(hours=24)
+"""A list with a page that can't be read for so long is a gap: it would hold the cursor for ever."""
+
 
 class Progress:
     """The days from `recent` on have their lists read at every poll. Those from `walk` up to it, if any, are an outage's or just
@@ -21,6 +28,8 @@ class Progress:
 
     `begun`: where the first start began; what is older is never reported. `listed_at`: when the recent lists were last read.
     `there`: the watched ids that were found when they were last asked for. `missing`: listed ids that TMDB marks as no longer existing.
+
+    Since when entities fail and lists can't be read is kept in the cursor: a restart must not begin the wait again.
     """
 
     def __init__(
@@ -31,6 +40,8 @@ class Progress:
         overlap: timedelta,
         there: Iterable[int] = (),
         departures: Departures | None = None,
+        failing: Mapping[int, datetime] | None = None,
+        unreadable: Mapping[date, datetime] | None = None,
     ) -> None:
         self.feed = feed
         self.begun = begun
@@ -42,7 +53,8 @@ class Progress:
         self.there = set(there)
         self.missing: set[int] = set()
         self.departures = departures or Departures()
-        self.sweep = Sweep(floor=self.walk)
+        self.sweep = Sweep(floor=self.walk, failing=failing or {})
+        self._unreadable = dict(unreadable or {})
         self._overlap = overlap
         self._cursor: Cursor | None = None
 
@@ -56,7 +68,12 @@ class Progress:
         position = cursor.position
         begun = datetime.fromisoformat(position["begun"]) if "begun" in position else cursor.read_to
         departures = Departures(position.get("departures", ()))
-        progress = cls(cursor.feed, begun, cursor.read_to, overlap, position.get("there", ()), departures)
+        failing = {int(entity_id): datetime.fromisoformat(since) for entity_id, since in position.get("failing", {}).items()}
+        unreadable = {
+            date.fromisoformat(day): datetime.fromisoformat(since) for day, since in position.get("unreadable_lists", {}).items()
+        }
+        there = position.get("there", ())
+        progress = cls(cursor.feed, begun, cursor.read_to, overlap, there, departures, failing, unreadable)
         progress._cursor = cursor
         return progress
 
@@ -83,6 +100,15 @@ class Progress:
         self.missing |= found.missing
         self.walk_listed = True
 
+    def list_read(self, day: date, now: datetime, *, complete: bool) -> bool:
+        """A day's list was read. Whether it counts as read: also one that has had a page for `LIST_PATIENCE` that can't be read, and that
+        is a gap then."""
+        self._unreadable = {known: since for known, since in self._unreadable.items() if known >= self.walk}
+        if complete:
+            self._unreadable.pop(day, None)
+            return True
+        return now - self._unreadable.setdefault(day, now) >= LIST_PATIENCE
+
     def day_walked(self) -> None:
         """Go on to the next day when all of this one have been asked."""
         if self.walk_listed and not self.walking:
@@ -99,6 +125,12 @@ class Progress:
         position: dict[str, Any] = {"begun": self.begun.isoformat()}
         if self.there:
             position["there"] = sorted(self.there)
+        if failing := self.sweep.failing():
+            position["failing"] = {
+                str(entity_id): since.isoformat() for entity_id, since in islice(failing.items(), FAILING_KEPT)
+            }
+        if self._unreadable:
+            position["unreadable_lists"] = {day.isoformat(): since.isoformat() for day, since in self._unreadable.items()}
         if departures := self.departures.as_json():
             position["departures"] = departures
         if self._cursor is None or (self._cursor.read_to, self._cursor.position) != (self.read_to, position):

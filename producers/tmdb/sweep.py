@@ -6,9 +6,10 @@ once more when it is over. All of it is in memory: after a restart everything of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 
 from producers.tmdb.windows import day_of, midnight
 
@@ -54,12 +55,16 @@ class Listing:
         return midnight(self.start) if self.asked_at is None else self.asked_at
 
 
+_NONE: Mapping[int, datetime] = MappingProxyType({})
+
+
 class Sweep:
     """The entities of one feed. `floor`: an entity that was never listed is asked from this day on. `late_after`: how long after its end a
-    closed day's entities are asked once more."""
+    closed day's entities are asked once more. `failing`: since when entities failed before a restart."""
 
-    def __init__(self, floor: date, late_after: timedelta = LATE_AFTER) -> None:
+    def __init__(self, floor: date, late_after: timedelta = LATE_AFTER, failing: Mapping[int, datetime] = _NONE) -> None:
         self.floor = floor
+        self._failed_before = failing
         self._late_after = late_after
         self._listings: dict[int, Listing] = {}
         self._found = 0
@@ -76,7 +81,9 @@ class Sweep:
         for entity_id in ids:
             if entity_id not in self._listings:
                 self._found += 1
-                self._listings[entity_id] = Listing(entity_id, day, min(self.floor, day), self._found, day)
+                listing = Listing(entity_id, day, min(self.floor, day), self._found, day)
+                listing.failing_since = self._failed_before.get(entity_id)
+                self._listings[entity_id] = listing
         due: dict[int, Listing] = {}
         for entity_id in ids:
             listing = self._listings[entity_id]
@@ -86,18 +93,22 @@ class Sweep:
         return list(due.values())
 
     def fresh(self, since: date) -> list[Listing]:
-        """Those never asked, listed on this day or later, or failing: what was found last comes first, what fails comes last."""
+        """Those never asked that were listed on this day or later: what was found last comes first."""
         waiting = [
             listing
             for listing in self._listings.values()
-            if listing.asked_at is None and (listing.day >= since or listing.failing_since is not None)
+            if listing.asked_at is None and listing.day >= since and listing.failing_since is None
         ]
-        return sorted(waiting, key=lambda listing: (listing.failing_since is not None, -listing.found))
+        return sorted(waiting, key=lambda listing: -listing.found)
 
     def turn(self) -> list[Listing]:
-        """Those to be asked again, the one that has waited longest first; what fails comes last."""
-        waiting = [listing for listing in self._listings.values() if listing.due and listing.asked_at is not None]
-        return sorted(waiting, key=lambda listing: (listing.failing_since is not None, listing.read_to))
+        """Those to be asked again, the one that has waited longest first. What fails comes behind all that answers."""
+        waiting = [
+            listing
+            for listing in self._listings.values()
+            if listing.due and (listing.asked_at is not None or listing.failing_since is not None)
+        ]
+        return sorted(waiting, key=lambda listing: (listing.failing_since is not None, listing.read_to, listing.found))
 
     def late(self, now: datetime) -> list[Listing]:
         """Those of closed days that are to be asked once more, the oldest day first. They hold no cursor: it is a second look."""
@@ -125,8 +136,10 @@ class Sweep:
     def failed(self, listing: Listing, since: datetime) -> None:
         listing.failing_since = listing.failing_since or since
 
-    def failing(self) -> int:
-        return sum(listing.failing_since is not None for listing in self._listings.values())
+    def failing(self) -> dict[int, datetime]:
+        """Since when those fail that do, the longest first."""
+        since = {listing.id: listing.failing_since for listing in self._listings.values() if listing.failing_since is not None}
+        return dict(sorted(since.items(), key=lambda one: one[1]))
 
     def forget(self, before: date) -> None:
         """Drop those last listed before this day to whom nothing is owed, and who would be asked from there anyway."""

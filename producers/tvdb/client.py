@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_PART_ATTEMPTS = 3
 _REPORTED_ERRORS = 1000
 """How many different `errors` are remembered as logged."""
 
@@ -182,7 +183,9 @@ class TvdbClient:
     async def _once(self, method: str, path: str, params: Params | None, language: str | None, token: str) -> Answer:
         headers = bearer(token) | ({"Accept-Language": language} if language else {})
         if method == "GET":
-            return await self._http.get(path, params, headers)
+            # a series is read by a hundred requests: the failure of one must not throw away the others
+            is_part = path.startswith("series/") and path.count("/") > 1
+            return await self._http.get(path, params, headers, at_least=_PART_ATTEMPTS if is_part else 1)
         return await self._http.send(method, path, params=params, headers=headers)
 
     def _read(self, answer: Answer, read: Callable[[Any], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -155,3 +156,59 @@ async def test_a_list_page_that_is_no_json_is_set_aside_and_the_cursor_waits() -
         reader.catalogue.overrides = []
         assert len(await reader.poll()) == 5
         assert reader.cursor.read_to > NOON - DAY
+
+
+def failing(*entity_ids: int) -> list[Any]:
+    paths = {f"/movie/{entity_id}/changes" for entity_id in entity_ids}
+    return [lambda request: web.Response(status=500) if request.path in paths else None]
+
+
+async def test_new_entities_that_keep_failing_do_not_stop_the_sweep_of_the_others() -> None:
+    async with tmdb(interval="10m") as reader:
+        for entity_id in range(1, 30):
+            reader.catalogue.edit("movie", entity_id)
+        await reader.poll()
+        sick = range(100, 116)
+        for entity_id in sick:
+            reader.catalogue.edit("movie", entity_id)
+        reader.catalogue.overrides = failing(*sick)
+        for hour in range(3):
+            reader.clock.advance(3600)
+            items = {reader.catalogue.edit("movie", entity_id, f"key{hour}") for entity_id in range(1, 30)}
+            for _ in range(3):
+                await reader.poll_in_trouble()
+            told = {event.id.rpartition(":")[2] for event in reader.events}
+            assert items <= told, hour
+
+
+async def test_patience_with_an_entity_outlasts_restarts() -> None:
+    async with tmdb(interval="10m") as reader:
+        for entity_id in (1, 2):
+            reader.catalogue.edit("movie", entity_id)
+        reader.catalogue.overrides = failing(2)
+        for _ in range(26):
+            await reader.poll()
+            reader.clock.advance(3600)
+            reader = reader.reborn(interval="10m")
+        gaps = [event for event in reader.events if event.type.endswith("gap.updated") or ".gap" in event.type]
+        assert [gap.data.changes[0].after["entity"] for gap in gaps] == ["tmdb:movie:2"]
+
+
+async def test_a_list_page_that_stays_unreadable_is_a_gap_after_a_day_and_the_cursor_goes_on() -> None:
+    async with tmdb(interval="10m") as reader:
+        reader.catalogue.edit("movie", 1)
+
+        def torn(request: web.Request) -> web.Response | None:
+            torn_day = request.path == "/movie/changes" and request.query["start_date"] == "2025-01-21"
+            return web.Response(text="<html>", content_type="text/html") if torn_day else None
+
+        reader.catalogue.overrides = [torn]
+        for hour in range(60):
+            await reader.poll_in_trouble()
+            reader.clock.advance(3600)
+            if hour % 5 == 0:
+                reader = reader.reborn(interval="10m")
+        gaps = {event.id for event in reader.events if ".gap" in event.type}
+        assert len(gaps) == 1
+        assert reader.cursor is not None
+        assert reader.cursor.read_to > NOON + timedelta(hours=48)

@@ -278,3 +278,19 @@ async def test_a_series_says_when_it_was_last_updated() -> None:
         answer = await fetched(tvdb)
         assert answer.updated_at is not None
         assert answer.updated_at.timestamp() == SERIES["lastUpdated"]
+
+
+async def test_one_failed_request_of_many_throws_no_series_away() -> None:
+    async with serving(attempts=1) as (served, tvdb):
+        page, failures = served.answers["/series/501/episodes?page=2"], 2
+
+        def flaky(request: web.Request) -> Any:
+            nonlocal failures
+            failures -= 1
+            return 503 if failures >= 0 else page
+
+        served.answers["/series/501/episodes?page=2"] = flaky
+        series = await fetched(tvdb)
+        assert len(series.members["episodes"]) == 101
+        assert served.server.count("GET /series/501/episodes?page=1") == 1
+        assert served.server.count("GET /series/501/actors") == 1

@@ -18,7 +18,7 @@ from producers.tvdb import TvdbProvider
 from producers.tvdb.client import TvdbClient, accept
 from producers.tvdb.login import Login, Session
 from runtime.clock import ManualClock
-from runtime.http import ProviderHttp
+from runtime.http import ATTEMPTS, ProviderHttp
 from runtime.rate import RateLimit
 from schemas.config import Tvdb
 from tests.producers.answering import Answering, answering, json_answer
@@ -97,9 +97,9 @@ async def thetvdb(now: datetime = NOON) -> AsyncIterator[TheTvdb]:
 
 
 @asynccontextmanager
-async def provider(served: TheTvdb, **settings: Any) -> AsyncIterator[TvdbProvider]:
+async def provider(served: TheTvdb, *, attempts: int = ATTEMPTS, **settings: Any) -> AsyncIterator[TvdbProvider]:
     config = Tvdb(apikey="api-key-1", base_url=served.server.url, **settings)
-    made = TvdbProvider(config, RateLimit(1000, served.clock), served.clock)
+    made = TvdbProvider(config, RateLimit(1000, served.clock), served.clock, attempts=attempts)
     try:
         yield made
     finally:
