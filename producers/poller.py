@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from producers.interface import BrokenItem, Feed, Page
 from producers.report import KAFKA, FeedReport
 from producers.spending import SPENDING
-from producers.writer import FeedWriter
+from producers.writer import FeedWriter, UnreadableCursor
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.http import BadResponse, CredentialsRejected, ProviderError, ProviderUnavailable
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 CREDENTIALS_RETRY_S = 300.0
 """A rejected key is tried again this slowly: it may have been renewed, and a provider bans who knocks too often."""
+
+CURSOR_RETRY_S = 60.0
+"""An unreadable cursor is read again this often: it may have been repaired."""
 
 _UNAVAILABLE = Backoff(first=2.0, longest=60.0)
 _KAFKA_AWAY = Backoff(first=0.5, longest=10.0)
@@ -66,6 +69,10 @@ class FeedPoller:
             except ProducerFenced:
                 log.warning("%s: another worker polls this feed now", self.name)
                 raise
+            except UnreadableCursor as problem:
+                log.critical("%s: %s", self.name, problem)
+                self.report.failed(problem, CURSOR_RETRY_S)
+                await self._clock.sleep(CURSOR_RETRY_S)
             except (KafkaError, ConnectionError) as error:
                 # the page in doubt is read again: the cursor tells whether its transaction came through
                 kafka_failures += 1

@@ -10,7 +10,7 @@ from producers.interface import BrokenItem, Page
 from producers.output import FeedOutput
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
-from schemas.cursor import Cursor
+from schemas.cursor import Cursor, read_cursor
 from schemas.event import ObservedEvent
 
 REMEMBERED_IDS = 100_000
@@ -74,10 +74,22 @@ class FeedWriter:
         await self._output.write((), [item])
 
 
+class UnreadableCursor(Exception):
+    """The feed's last cursor can't be read. To begin again at `since` could skip or repeat months: the operator decides."""
+
+
 async def load_cursor(cluster: Cluster, provider: str, feed: str) -> Cursor | None:
-    """The last committed cursor of a feed; None before its first page."""
-    key, cursor = f"{provider}:{feed}".encode(), None
+    """The last committed cursor of a feed; None before its first page. Raises UnreadableCursor."""
+    key, last = f"{provider}:{feed}".encode(), None
     async for record in read_to_end(cluster, cluster.topics.cursors.name):
         if record.key == key:
-            cursor = Cursor.model_validate_json(record.value) if record.value is not None else None
+            last = record
+    if last is None or last.value is None:
+        return None
+    if (cursor := read_cursor(last.value)) is None:
+        raise UnreadableCursor(
+            f"the cursor in {last.topic}, partition {last.partition}, offset {last.offset}, key {provider}:{feed}, can't be read: "
+            "the feed is not polled. If a newer version of changecast wrote it, run that version. Else write a record with this key and "
+            "no value there, and the feed begins at its `since`; `changecast provider backfill` then reads the time that is missing"
+        )
     return cursor

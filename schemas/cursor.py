@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.event import Timestamp
 
@@ -28,3 +28,17 @@ class Cursor(BaseModel):
 
     def to_json(self) -> bytes:
         return orjson.dumps(self.model_dump(mode="json"))
+
+
+def feed_of(key: bytes) -> tuple[str, str] | None:
+    """Provider and feed of a cursor's key; None for the keys of other records in the topic."""
+    provider, _, feed = key.decode(errors="replace").partition(":")
+    return (provider, feed) if provider and feed and ":" not in feed else None
+
+
+def read_cursor(value: bytes) -> Cursor | None:
+    """None where it can't be read."""
+    try:
+        return Cursor.model_validate_json(value)
+    except ValidationError:
+        return None

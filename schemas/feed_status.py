@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.event import Timestamp
+
+log = logging.getLogger(__name__)
 
 _SUFFIX = ":status"
 
@@ -59,3 +62,15 @@ class FeedStatus(BaseModel):
 def is_status_key(key: bytes) -> bool:
     """Whether a record of `changecast.cursors` is a status, and no cursor."""
     return key.endswith(_SUFFIX.encode())
+
+
+def read_status(key: bytes, value: bytes | None) -> FeedStatus | None:
+    """The status in a record of `changecast.cursors`; None for any other record, and for a status that can't be read: a newer version
+    may have written it, and the next one comes within seconds."""
+    if value is None or not is_status_key(key):
+        return None
+    try:
+        return FeedStatus.model_validate_json(value)
+    except ValidationError as error:
+        log.info("the status under %r can't be read: errors: %d", key, error.error_count())
+        return None

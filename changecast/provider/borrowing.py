@@ -14,7 +14,7 @@ from changecast.provider.feeds import STALE_AFTER, count_workers
 from producers.lending import KEPT_S
 from runtime.kafka import Cluster
 from runtime.topics import ensure_topics
-from schemas.feed_status import FeedState, FeedStatus, is_status_key
+from schemas.feed_status import FeedState, FeedStatus, read_status
 from schemas.loan import Loan
 
 T = TypeVar("T")
@@ -111,7 +111,5 @@ async def _granted(cluster: Cluster, consumer: AIOKafkaConsumer, loan: Loan, say
 
 
 def _status_of(key: bytes, value: bytes | None, provider: str) -> FeedStatus | None:
-    if value is None or not is_status_key(key):
-        return None
-    status = FeedStatus.model_validate_json(value)
-    return status if status.provider == provider else None
+    status = read_status(key, value)
+    return status if status is not None and status.provider == provider else None

@@ -12,9 +12,8 @@ from producers.leadership import group_of
 from runtime.kafka import Cluster
 from runtime.topics import read_to_end
 from schemas.config import Config
-from schemas.cursor import Cursor
-from schemas.feed_status import FeedState, FeedStatus, is_status_key
-from schemas.loan import is_loan_key
+from schemas.cursor import Cursor, feed_of, read_cursor
+from schemas.feed_status import FeedState, FeedStatus, read_status
 
 STALE_AFTER = timedelta(seconds=3 * EVERY_S)
 """A worker that lives has written its status since then, but for a hiccup of Kafka."""
@@ -22,12 +21,14 @@ STALE_AFTER = timedelta(seconds=3 * EVERY_S)
 
 @dataclass(frozen=True)
 class FeedView:
-    """A feed as it is known in Kafka. `cursor` None: it has never been read; `status` None: nobody has polled it yet."""
+    """A feed as it is known in Kafka. `cursor` None: it has never been read, or its cursor is unreadable; `status` None: nobody has
+    polled it yet."""
 
     provider: str
     feed: str
     cursor: Cursor | None = None
     status: FeedStatus | None = None
+    unreadable: bool = False
 
     @property
     def name(self) -> str:
@@ -49,6 +50,7 @@ class FeedView:
             "feed": self.feed,
             "polled": self.polled(now),
             "cursor": None if self.cursor is None else self.cursor.model_dump(mode="json"),
+            "cursor_unreadable": self.unreadable,
             "lag_s": None if lag is None else lag.total_seconds(),
             "status": None if status is None else status.model_dump(mode="json", exclude={"provider", "feed"}),
         }
@@ -101,18 +103,17 @@ async def overview(config: Config, cluster: Cluster, now: datetime) -> Overview:
 
 def views(records: Iterable[tuple[bytes, bytes | None]]) -> list[FeedView]:
     """The feeds that the records of the cursors topic tell of, by name."""
-    cursors: dict[tuple[str, str], Cursor] = {}
+    cursors: dict[tuple[str, str], Cursor | None] = {}
     statuses: dict[tuple[str, str], FeedStatus] = {}
     for key, value in records:
-        if value is None or is_loan_key(key):
-            continue
-        if is_status_key(key):
-            status = FeedStatus.model_validate_json(value)
+        if (status := read_status(key, value)) is not None:
             statuses[status.provider, status.feed] = status
-        else:
-            cursor = Cursor.model_validate_json(value)
-            cursors[cursor.provider, cursor.feed] = cursor
-    return [FeedView(*name, cursors.get(name), statuses.get(name)) for name in sorted({*cursors, *statuses})]
+        elif value is not None and (name := feed_of(key)) is not None:
+            cursors[name] = read_cursor(value)
+    return [
+        FeedView(*name, cursors.get(name), statuses.get(name), unreadable=name in cursors and cursors[name] is None)
+        for name in sorted({*cursors, *statuses})
+    ]
 
 
 async def count_workers(cluster: Cluster) -> int:

@@ -62,7 +62,11 @@ def _row(feed: FeedView, now: datetime) -> list[Cell]:
     return [
         feed.name,
         _state(feed, now),
-        f"{feed.cursor.read_to.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if feed.cursor else "never",
+        f"{feed.cursor.read_to.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        if feed.cursor
+        else "unreadable"
+        if feed.unreadable
+        else "never",
         _maybe(feed.lag(now)),
         _ago(status.polled_at if status else None, now),
         f"{status.requests:,}" if status else "-",

@@ -19,6 +19,7 @@ from runtime.kafka import Cluster
 from runtime.topics import ensure_topics, read_to_end
 from schemas.cursor import Cursor
 from schemas.feed_status import FeedState
+from tests.eventually import until
 from tests.streams.memory import observed
 
 MOMENT = datetime(2025, 1, 21, tzinfo=UTC)
@@ -93,6 +94,20 @@ async def test_a_retry_after_is_obeyed(cluster):
     async with polling(cluster, feed, clock):
         await feed.done.wait()
     assert clock.monotonic() >= 500
+
+
+async def test_an_unreadable_cursor_stops_its_feed_until_it_is_repaired(cluster, caplog):
+    feed, clock = ScriptedFeed([1]), ManualClock()
+    topic, key = cluster.topics.cursors.name, b"tmdb:movie"
+    repaired = Cursor(provider="tmdb", feed="movie", read_to=MOMENT, position={"edit": 7}, saved_at=MOMENT)
+    async with cluster.producer() as producer:
+        await producer.send_and_wait(topic, b'{"provider":"tmdb"}', key=key)
+        async with polling(cluster, feed, clock):
+            await until(lambda: "offset 0, key tmdb:movie, can't be read: the feed is not polled" in caplog.text)
+            assert feed.asked == []
+            await producer.send_and_wait(topic, repaired.to_json(), key=key)
+            await feed.done.wait()
+    assert [cursor and cursor.position for cursor in feed.asked] == [{"edit": 7}, {"edit": 1}]
 
 
 async def test_rejected_credentials_are_tried_again_slowly(cluster, caplog):

@@ -145,6 +145,20 @@ def test_a_status_without_a_cursor_and_a_cursor_without_a_status_are_both_feeds(
     ]
 
 
+def test_a_record_that_can_not_be_read_hides_no_other_feed():
+    found = views(
+        [
+            (b"tmdb:movie", b"rubbish"),
+            (b"tmdb:movie:status", b"{}"),
+            (b"tmdb:person:something-new", b"{}"),
+            (b"\xff", b"\xff"),
+            (cursor(feed="tv").key, cursor(feed="tv").to_json()),
+        ]
+    )
+    assert [(view.feed, view.unreadable) for view in found] == [("movie", True), ("tv", False)]
+    assert "unreadable" in shown(*found)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
