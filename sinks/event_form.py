@@ -3,25 +3,21 @@ error further on. Fields that are not named here are not looked at: a newer writ
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from schemas import versions
 from schemas.alert import ALERT_SCHEMA
 from schemas.event import CHANGE_SCHEMA
 
 _MAX_DEPTH = 60
 """Lists and mappings within each other. Descriptions and filters go down by recursion; events of the providers have less than ten."""
 _TEXT = (str, type(None))
-_SCHEMA = re.compile(r"(urn:changecast:schema:(?:change|alert):)(\d{1,9})\Z")
-_OURS = {name: int(major) for name, _, major in (schema.rpartition(":") for schema in (CHANGE_SCHEMA, ALERT_SCHEMA))}
+_READABLE = frozenset({CHANGE_SCHEMA, ALERT_SCHEMA})
 
 
 def newer_schema(document: dict[str, Any]) -> str | None:
-    """The `dataschema` of an event that a newer version of changecast wrote, in a form that this one can't know. An additional field
-    is no new form: only the number at the end is."""
-    schema = document.get("dataschema")
-    match = _SCHEMA.match(schema) if isinstance(schema, str) else None
-    return match[0] if match and int(match[2]) > _OURS[match[1].removesuffix(":")] else None
+    """The `dataschema` of an event that only a newer version can read."""
+    return versions.newer_schema(document, _READABLE)
 
 
 def is_too_deep(value: bytes, document: Any) -> bool:

@@ -55,6 +55,9 @@ class Work(Protocol):
     def full(self) -> bool:
         """Whether no more events may be taken in for now."""
 
+    def newer(self, event: Any) -> str | None:
+        """The schema of an event that only a newer version can read; None for any other."""
+
     async def start(self, wake: asyncio.Event) -> None: ...
 
     async def cycle(self, events: Sequence[Any]) -> Outcome: ...
@@ -87,6 +90,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._held_back = False
         self._begun = False
+        self._newer: int | None = None
         self.running = False
         self.busy = False
         self.counts = Counts()
@@ -100,7 +104,11 @@ class Lane:
     @property
     def position(self) -> int | None:
         """The next offset to be committed; None before the start and while the lane takes nothing in, which is no standstill."""
-        return self._output.next_offset if self.running and not self.work.full else None
+        return self._output.next_offset if self.running and self._takes_in else None
+
+    @property
+    def _takes_in(self) -> bool:
+        return self._newer is None and not self.work.full
 
     def add(self, event: Any, stream: Any) -> None:
         """Take an event in. Never waits: one lane that is behind must not hold up the others that share its stream."""
@@ -122,7 +130,7 @@ class Lane:
             self._wake.clear()
             await self._cycle(self._take())
             self.busy = bool(self._waiting)
-            if self._waiting and not self.work.full:
+            if self._waiting and self._takes_in:
                 self._wake.set()
 
     async def _recover(self) -> None:
@@ -147,13 +155,27 @@ class Lane:
         return bool(self._waiting) and time.time() - self._waiting[0][0].message.timestamp > BEHIND_S
 
     def _take(self) -> list[tuple[Any, Any]]:
-        if self.work.full:
+        if not self._takes_in:
             return []
-        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+        batch: list[tuple[Any, Any]] = []
+        while self._waiting and len(batch) < MAX_BATCH and not self._waits_at(self._waiting[0][0]):
+            batch.append(self._waiting.popleft())
         if self._held_back and len(self._waiting) <= MAX_WAITING // 2:
             self._held_back = False
             self._flow.let_come()
         return batch
+
+    def _waits_at(self, event: Any) -> bool:
+        """Whether the event is for a newer version. The partition waits from it on, so that the order of its events holds."""
+        schema = self.work.newer(event)
+        if schema is None or event.message.offset < self._output.next_offset:
+            return False
+        self._newer = event.message.offset
+        log.critical(
+            "partition %d waits at offset %d, which only a newer version of changecast can read (%s): run that version for the streams",
+            *(self._partition, self._newer, schema),
+        )
+        return True
 
     async def _cycle(self, batch: Sequence[tuple[Any, Any]]) -> None:
         events = self._output.fresh(event for event, _ in batch)

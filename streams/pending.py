@@ -11,6 +11,7 @@ from datetime import datetime
 import orjson
 
 from schemas.event import Action, Entity, ObservedEvent
+from streams import raw
 from streams.enrich import Sighting
 from streams.reading import Answer
 from streams.snapshots import State
@@ -18,6 +19,10 @@ from streams.snapshots import State
 _RECORD = re.compile(rb'\{"offset":(?P<offset>\d+),"event":(?P<event>.*)\}', re.DOTALL)
 """Taken apart as it was put together: the event's bytes are to be those that came, and a JSON reader would not give them."""
 _EXCERPT = 100
+
+
+class NewerDeferred(Exception):
+    """A deferred event that only a newer version of changecast can read."""
 
 
 @dataclass
@@ -120,8 +125,10 @@ def to_record(sighting: Sighting) -> bytes:
 
 
 def from_record(value: bytes) -> Sighting:
-    """Raises ValueError for what is no such record."""
+    """Raises ValueError for what is no such record, and NewerDeferred for an event of a newer version."""
     matched = _RECORD.fullmatch(value)
     if matched is None:
         raise ValueError(f"no deferred event: {value[:_EXCERPT]!r}")
+    if (schema := raw.newer(matched["event"])) is not None:
+        raise NewerDeferred(schema)
     return Sighting(ObservedEvent.model_validate_json(matched["event"]), int(matched["offset"]), matched["event"])

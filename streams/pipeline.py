@@ -22,7 +22,7 @@ from streams.feedtime import FeedTimes
 from streams.inquiry import Inquiry, Shown
 from streams.lane import Outcome
 from streams.output import Record
-from streams.pending import Pending, Waiting, from_record
+from streams.pending import NewerDeferred, Pending, Waiting, from_record
 from streams.place import Place
 from streams.records import Records, kept
 from streams.statistics import Counts, Statistics
@@ -60,6 +60,7 @@ class Pipeline:
         self._pending = Pending()
         self._inquiry = Inquiry(place, partition, self._pending)
         self._unreadable: dict[bytes, tuple[bytes, str]] = {}
+        self._newer_deferred = 0
         self._wake = asyncio.Event()
         self._feed_times = FeedTimes()
         self._sweep = Sweep(place.seen, partition, f"{self._name}:".encode(), place.dedupe_window)
@@ -67,7 +68,11 @@ class Pipeline:
 
     @property
     def full(self) -> bool:
-        return len(self._pending) >= MAX_PENDING
+        """Also behind deferred events of a newer version: what comes later must not be published before them."""
+        return self._newer_deferred > 0 or len(self._pending) >= MAX_PENDING
+
+    def newer(self, event: Any) -> str | None:
+        return raw.newer(event.value)
 
     def statistics(self) -> Statistics:
         place, partition = self._place, self._partition
@@ -108,6 +113,13 @@ class Pipeline:
                 await asyncio.sleep(0)
             try:
                 yield from_record(value)
+            except NewerDeferred as schema:
+                if not self._newer_deferred:
+                    log.critical(
+                        "%s/%d waits: only a newer version of changecast can read a deferred event (%s): run that version",
+                        *(self._records.deferred, self._partition, schema),
+                    )
+                self._newer_deferred += 1
             except ValueError as error:
                 self._unreadable[key] = (value, repr(error))
                 self._wake.set()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import orjson
 from pydantic import ValidationError
 
 from runtime.amounts import amount
-from schemas.event import GAP_KEY, ObservedEvent
+from schemas.event import GAP_KEY, OBSERVED_SCHEMA, ObservedEvent
+from schemas.versions import newer_schema
 
 LONGEST_NAME = 1_000
 """Characters of an id, subject, type or source. They stand in the keys and headers of all that is made of the event, which must
 fit a record; the longest of a provider has 120."""
+
+
+_READABLE = frozenset({OBSERVED_SCHEMA})
+_CURRENT = f'"dataschema":"{OBSERVED_SCHEMA}"'.encode()
+"""As this version writes it: such a record needs no parsing to see whether it is readable."""
 
 
 class Unreadable(ValueError):
@@ -28,6 +35,17 @@ def read(value: bytes | None) -> ObservedEvent:
         if len(getattr(event, name)) > LONGEST_NAME:
             raise Unreadable(f"an event whose {name} has {len(getattr(event, name))} characters")
     return event
+
+
+def newer(value: bytes | None) -> str | None:
+    """The schema of an event that only a newer version of changecast can read; None for any other record."""
+    if value is None or _CURRENT in value:
+        return None
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return newer_schema(document, _READABLE) if isinstance(document, dict) else None
 
 
 def told_at_ms(event: ObservedEvent) -> int:

@@ -73,7 +73,7 @@ async def test_an_event_of_a_newer_version_waits_until_a_worker_of_that_version_
             await until(lambda: len(receiver.calls) >= 2)
         assert [orjson.loads(call.body)["id"][-1] for call in receiver.calls] == ["1", "4"]
         assert await dead_records(world) == []
-        monkeypatch.setitem(event_form._OURS, "urn:changecast:schema:change", 2)
+        monkeypatch.setattr(event_form, "_READABLE", event_form._READABLE | {"urn:changecast:schema:change:2"})
         async with world.working(config):
             await until(lambda: len(receiver.calls) >= 4)
         assert [orjson.loads(call.body)["id"][-1] for call in receiver.calls] == ["1", "4", "2", "3"]

@@ -81,6 +81,31 @@ async def test_a_deferred_event_that_can_not_be_read_is_dead_and_leaves_the_topi
     assert (buried.key, buried.value) == (b"tmdb:movie:9:1", b"rubbish")
 
 
+def newer(value: bytes) -> bytes:
+    return value.replace(b"schema:observed:1", b"schema:observed:2").replace(b'"changes"', b'"steps"')
+
+
+async def test_events_of_a_newer_version_hold_their_partition_and_are_never_dead(world, caplog):
+    """Deferred in partition 0, raw in partition 1."""
+    topics = world.cluster.topics
+    waits = b'{"offset":0,"event":%b}' % newer(observed("8", 1).to_json())
+    async with world.cluster.producer() as producer:
+        await producer.send_and_wait(topics.deferred(PROVIDER).name, waits, key=b"tmdb:movie:8:1", partition=0)
+    await world.write([observed("8", 2).to_json()], 0)
+    await world.write([observed("9", 1).to_json(), newer(observed("9", 2).to_json()), observed("9", 3).to_json()], 1)
+    async with world.running():
+
+        async def all_that_can_be():
+            return bool(await world.published(1)) and "waits at offset 1" in caplog.text
+
+        await until(all_that_can_be, what="what stands before the newer records published")
+        assert await world.published(1) == [observed("9", 1).id]
+        assert await world.published(0) == []
+    assert await standing(world, 0) == [b"tmdb:movie:8:1"]
+    assert [record async for record in read_to_end(world.cluster, topics.dead.name)] == []
+    assert "only a newer version of changecast can read a deferred event (urn:changecast:schema:observed:2)" in caplog.text
+
+
 async def test_a_partition_that_moves_while_an_entity_is_asked_for_publishes_its_events_once_and_in_order(world):
     await world.write([observed("7", 1).to_json(), observed("7", 2).to_json()], 0)
     async with world.running("first", 0.1) as first:

@@ -40,6 +40,10 @@ class Work:
     def __init__(self) -> None:
         self.full, self.taken = False, 0
         self.batches: list[int] = []
+        self.newer_offsets: set[int] = set()
+
+    def newer(self, event):
+        return "a newer schema" if event.message.offset in self.newer_offsets else None
 
     async def start(self, wake): ...
 
@@ -104,6 +108,28 @@ async def test_a_lane_goes_on_by_itself_when_its_work_is_no_longer_full(running)
     await until(lambda: work.taken == 2 * MAX_BATCH)
 
 
+async def test_a_lane_waits_at_an_event_of_a_newer_version(running, caplog):
+    lane, work, _ = running
+    work.newer_offsets = {2}
+    for offset in range(5):
+        lane.add(event(offset), Stream())
+    await until(lambda: work.taken == 2)
+    assert (lane.position, lane.busy) == (None, True)
+    lane.add(event(5), Stream())
+    await until(lambda: not lane._wake.is_set())
+    assert work.taken == 2
+    assert caplog.text.count("waits at offset 2, which only a newer version of changecast can read") == 1
+
+
+async def test_an_event_of_a_newer_version_that_is_committed_already_is_not_waited_for(running):
+    lane, work, _ = running
+    lane._output.next_offset = 3
+    work.newer_offsets = {2}
+    for offset in range(2, 5):
+        lane.add(event(offset), Stream())
+    await until(lambda: work.taken == 3)
+
+
 async def in_steps(lane, timestamp: float, monkeypatch) -> None:
     """Hand over five events, one in each step of the gathering."""
     sleep, offsets = asyncio.sleep, iter(range(1, 5))
@@ -150,3 +176,15 @@ async def test_a_record_that_the_broker_refuses_takes_the_whole_transaction_with
     await again.start()
     assert again.next_offset == 0
     await again.stop()
+
+
+async def test_the_embedded_broker_takes_the_transaction_of_a_clock_that_is_ahead(bootstrap_servers, topic_prefix):
+    cluster = Cluster.at(bootstrap_servers, topic_prefix, partitions=1)
+    changes = cluster.topics.changes("tmdb")
+    await ensure_topics(cluster, [changes])
+    ahead = int((time.time() + 10 * 86_400) * 1000)
+    async with cluster.transactional_producer(f"{topic_prefix}-ahead") as producer, producer.transaction():
+        # aiokafka takes the time in C: it can't be shifted for a process
+        await producer.send_and_wait(changes.name, b"v", timestamp_ms=ahead)
+    (record,) = [record async for record in read_to_end(cluster, changes.name)]
+    assert record.timestamp == ahead
