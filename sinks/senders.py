@@ -20,7 +20,7 @@ _OVER_TIMEOUT_S = 0.5
 def sender_of(subscription: Subscription, config: Config, client: HttpClient, rate: Rate | None) -> Sender:
     """Raises BadSecret that names the subscription."""
     if subscription.slack is not None:
-        return SlackSender(subscription, Paced(client, rate))
+        return SlackSender(subscription, Paced(client, rate), rate)
     try:
         return WebhookSender(subscription, _poster_of(subscription, config, client, rate), config.delivery.max_body_bytes)
     except BadSecret as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import orjson
@@ -11,7 +12,7 @@ from schemas import redaction
 from schemas.config import Subscription
 from schemas.delivery import ErrorClass
 from sinks.answer import Answer, Meaning
-from sinks.client import Poster, Reply, plain_answer
+from sinks.client import Poster, Rate, Reply, plain_answer
 from sinks.event import Alert, Event
 from sinks.slack_alerts import alert_message
 from sinks.slack_blocks import Message, digest_of, message_of
@@ -51,12 +52,15 @@ _MOST_SAID = 100
 
 
 class SlackSender:
+    """`rate`: of the endpoint. Who sends has leave for one request of it; a message that is refused asks for each further one."""
+
     kind: Literal["slack"] = "slack"
 
-    def __init__(self, subscription: Subscription, client: Poster) -> None:
+    def __init__(self, subscription: Subscription, client: Poster, rate: Rate | None = None) -> None:
         slack = subscription.slack
         assert slack is not None
         self._client = client
+        self._rate = rate
         self._headers = {
             "content-type": "application/json; charset=utf-8",
             "user-agent": user_agent(),
@@ -80,7 +84,8 @@ class SlackSender:
         # one picture that Slack can't load makes it refuse all blocks: the rest of the message matters more
         for less in (message.without_picture(), message.without_blocks()):
             if answer.meaning is Meaning.REFUSED and less != message:
-                answer = await self._post(less)
+                async with nullcontext() if self._rate is None else self._rate.request():
+                    answer = await self._post(less)
         return answer
 
     async def _post(self, message: Message) -> Answer:

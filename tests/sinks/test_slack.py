@@ -11,13 +11,18 @@ import pytest
 from aiohttp import web
 
 from changecast.sandbox.slack_limits import block_problems
+from runtime.clock import SystemClock
+from runtime.rate import RateLimit
 from schemas.config import Network
 from schemas.delivery import ErrorClass, Outcome
 from schemas.event import Image
 from sinks.answer import Meaning
 from sinks.client import Reply
+from sinks.event import read_event
+from sinks.senders import sender_of
 from sinks.slack import answer_of
 from tests.eventually import until
+from tests.sinks.test_client import client_of
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving
 
 
@@ -175,6 +180,20 @@ async def test_blocks_that_slack_refuses_are_sent_as_text_with_all_that_they_say
         sent = orjson.loads(receiver.calls[1].body)
     assert sent["text"].startswith("Game of Thrones S01E02 The Kingsroad\nimage added (en)\nTMDB · ")
     assert sent["mrkdwn"] is False
+
+
+async def test_each_further_form_of_a_refused_message_counts_for_the_rate() -> None:
+    async def refuse(call: Call) -> web.Response:
+        return web.Response(status=400, text="invalid_blocks")
+
+    async with receiving(refuse) as receiver, client_of() as client:
+        config = config_of(slack(receiver.url))
+        rate = RateLimit(100, SystemClock())
+        sender = sender_of(config.subscriptions[0], config, client, rate)
+        async with rate.request():
+            answer = await sender.send([read_event(change_event().to_json())])
+    assert answer.meaning is Meaning.REFUSED
+    assert rate.spent == len(receiver.calls) > 1
 
 
 async def test_a_bot_posts_to_its_channel_with_its_token(world: World) -> None:
