@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,11 +23,25 @@ class BrokenItem:
     """Something of a page that could not be read: it goes to the dead topic as it came, and the rest goes on.
 
     `reason` is a word (`bad-json`, `no-entity-id`, `bad-item`), `error` a sentence, `body` the provider's bytes.
+    `time`: the item's own, where it has one. `identity`: by what it is known as the same item when it comes again, its bytes where
+    there is none. A page that can't be read may have other bytes each time, such as the id of the request.
     """
 
     reason: str
     error: str
     body: bytes
+    time: datetime | None = None
+    identity: str | None = None
+
+    @property
+    def digest(self) -> str:
+        same = self.body if self.identity is None else self.identity.encode()
+        return hashlib.sha256(b"%b:%b" % (self.reason.encode(), same)).hexdigest()[:32]
+
+    def of(self, context: object) -> BrokenItem:
+        """The item as one of `context` (an entity, a day's list): equal bytes of another are another item."""
+        same = "" if self.reason == "bad-response" else self.digest
+        return replace(self, identity=f"{context}:{same}")
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,14 @@ class Telling(Protocol):
 
     def statistics(self) -> Mapping[str, float]:
         """Names and numbers for the status; `sweep_age_s` is the age of a sweep in seconds."""
+
+
+@runtime_checkable
+class Rereading(Protocol):
+    """A feed that says how far back it may read again. Without it, a week before the cursor's time is taken."""
+
+    def reads_from(self, cursor: Cursor) -> datetime:
+        """Nothing older than this is read from the cursor, by an overlap or a re-read, now or later."""
 
 
 @runtime_checkable

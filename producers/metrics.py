@@ -43,7 +43,8 @@ class ProducersMetrics:
             reading.put(names.FEED_STATE, state is report.state, *feed, state)
         reading.put(names.FEED_REQUESTS, report.spending.requests, *feed)
         reading.put(names.FEED_EVENTS, report.events, *feed)
-        reading.put(names.FEED_BROKEN, report.broken, *feed)
+        for reason, count in report.broken.items():
+            reading.put(names.FEED_BROKEN, count, *feed, reason)
         for kind, count in report.errors.items():
             reading.put(names.FEED_ERRORS, count, *feed, kind)
         reading.put(names.SWEEP_AGE, report.statistics.get("sweep_age_s"), *feed)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
@@ -20,6 +21,16 @@ log = logging.getLogger(__name__)
 
 MAX_VALUE_BYTES = MAX_RECORD_BYTES - 64 * 1024
 """Room for a record's key and headers beside its value."""
+
+
+def too_large(event: ObservedEvent) -> BrokenItem | None:
+    """The event as a broken item, when no record can hold it."""
+    value = event.to_json()
+    return _too_large(event, value) if len(value) > MAX_VALUE_BYTES else None
+
+
+def _too_large(event: ObservedEvent, value: bytes) -> BrokenItem:
+    return BrokenItem("too-large", f"{event.id} has {len(value)} bytes", value, event.time, event.id)
 
 
 class FeedOutput:
@@ -43,20 +54,29 @@ class FeedOutput:
         await self._producer.stop()
 
     async def write(
-        self, events: Sequence[ObservedEvent], broken: Sequence[BrokenItem] = (), cursor: Cursor | None = None
+        self,
+        events: Sequence[ObservedEvent],
+        broken: Sequence[BrokenItem] = (),
+        cursor: Cursor | None = None,
+        marks: Mapping[bytes, bytes | None] = MappingProxyType({}),
     ) -> None:
-        """All of it or nothing. Raises KafkaError; ProducerFenced where another has taken over."""
+        """All of it or nothing. `marks`: other records of the topic of cursors, None deletes one.
+
+        Raises KafkaError; ProducerFenced where another has taken over.
+        """
         async with self._producer.transaction():
             sent = [await self._send_event(event) for event in events]
             sent += [await self._send_broken(item) for item in broken]
             if cursor is not None:
                 sent.append(await self._producer.send(self._topics.cursors.name, cursor.to_json(), key=cursor.key))
+            for key, value in marks.items():
+                sent.append(await self._producer.send(self._topics.cursors.name, value, key=key))
             await asyncio.gather(*sent)
 
     async def _send_event(self, event: ObservedEvent) -> Awaitable[Any]:
         value = event.to_json()
         if len(value) > MAX_VALUE_BYTES:
-            return await self._send_broken(BrokenItem("too-large", f"{event.id} has {len(value)} bytes", value))
+            return await self._send_broken(_too_large(event, value))
         return await self._send(self._raw, value, event.subject.encode(), event.kafka_headers())
 
     async def _send_broken(self, item: BrokenItem) -> Awaitable[Any]:

@@ -8,10 +8,10 @@ from random import Random
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from producers.interface import BrokenItem, Feed, Page
+from producers.interface import BrokenItem, Feed, Page, Rereading
 from producers.report import KAFKA, FeedReport
 from producers.spending import SPENDING
-from producers.writer import FeedWriter, UnreadableCursor
+from producers.writer import FeedWriter, UnreadableCursor, a_week_before
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.http import BadResponse, CredentialsRejected, ProviderError, ProviderUnavailable
@@ -61,7 +61,7 @@ class FeedPoller:
         kafka_failures = 0
         while True:
             try:
-                async with FeedWriter(self._cluster, self._provider, self._feed.name) as writer:
+                async with self._writer() as writer:
                     kafka_failures = 0
                     self.report.cursor = writer.cursor
                     while True:
@@ -80,6 +80,17 @@ class FeedPoller:
                 delay = _KAFKA_AWAY.delay(kafka_failures, self._random)
                 log.warning("%s: Kafka: %s; going on from the last cursor in %.1f s", self.name, error, delay)
                 await self._clock.sleep(delay)
+
+    def _writer(self) -> FeedWriter:
+        reads_from = self._feed.reads_from if isinstance(self._feed, Rereading) else a_week_before
+        return FeedWriter(
+            self._cluster,
+            self._provider,
+            self._feed.name,
+            reads_from=reads_from,
+            broken=self.report.broken,
+            clock=self._clock,
+        )
 
     async def _poll_once(self, writer: FeedWriter) -> None:
         """One poll and the pause after it."""
@@ -101,8 +112,8 @@ class FeedPoller:
             log.warning("%s: %s; polled again in %.0f s", self.name, problem, delay)
             self.report.failed(problem, delay)
         except BadResponse as problem:
-            await writer.bury(BrokenItem("bad-response", str(problem), problem.body))
-            self.report.broken += 1
+            # one record as long as the feed stands still, whatever each answer looks like
+            await writer.bury(BrokenItem("bad-response", str(problem), problem.body, identity="poll"))
             delay = self._backoff()
             log.warning("%s: %s; polled again in %.0f s", self.name, problem, delay)
             self.report.failed(problem, delay)
@@ -120,7 +131,6 @@ class FeedPoller:
         before = self.report.events
         async for page in self._pages(writer):
             self.report.events += await writer.write(page)
-            self.report.broken += len(page.broken)
             self.report.cursor = writer.cursor
         if written := self.report.events - before:
             log.info("%s: %d new changes", self.name, written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -21,6 +22,9 @@ _FAULT, KAFKA = "fault", "kafka"
 """A fault is ours. Kafka's own errors are counted beside those of polls."""
 ERROR_KINDS = (*(word for _, word in _KINDS), _FAULT, KAFKA)
 
+BROKEN_REASONS = ("bad-item", "bad-json", "bad-page", "bad-response", "no-entity-id", "too-large")
+"""Each is counted from 0: where a series begins at 1, its first increase would not be seen."""
+
 
 class FeedReport:
     """The poller tells, the status board and the metrics ask. `on_change` is called when the state has changed."""
@@ -30,7 +34,7 @@ class FeedReport:
         self.feed = feed.name
         self.spending = Spending()
         self.events = 0
-        self.broken = 0
+        self.broken: Counter[str] = Counter(dict.fromkeys(BROKEN_REASONS, 0))
         self.errors = dict.fromkeys(ERROR_KINDS, 0)
         self.polled_at: datetime | None = None
         self.cursor: Cursor | None = None

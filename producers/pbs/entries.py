@@ -79,7 +79,7 @@ def parse_entry(item: Any) -> Entry | BrokenItem:
         return _broken(item, "bad-item", f"an entry can't be read ({type(error).__name__}: {error})")
     cid = item.get("id")
     if not isinstance(cid, str | int) or isinstance(cid, bool) or cid == "":
-        return _broken(item, "no-entity-id", f"{action} of a {kind} at {timestamp} names no id")
+        return _broken(item, "no-entity-id", f"{action} of a {kind} at {timestamp} names no id", time)
     links = item.get("links")
     url = links.get("self") if isinstance(links, dict) else None
     fields = attributes.get("updated_fields")
@@ -94,5 +94,5 @@ def parse_entry(item: Any) -> Entry | BrokenItem:
     )
 
 
-def _broken(item: Any, reason: str, error: str) -> BrokenItem:
-    return BrokenItem(reason, f"pbs changelog: {error}", orjson.dumps(item))
+def _broken(item: Any, reason: str, error: str, time: datetime | None = None) -> BrokenItem:
+    return BrokenItem(reason, f"pbs changelog: {error}", orjson.dumps(item), time)

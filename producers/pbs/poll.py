@@ -16,7 +16,7 @@ from producers.interface import BrokenItem, Page
 from producers.pbs.ahead import Ahead
 from producers.pbs.client import ChangelogPage, PbsClient, first_query, page_after
 from producers.pbs.entries import ACTIONS, PROVIDER, Entry, native_type
-from producers.pbs.position import Position, due_reread, first_since, reread_before_outage
+from producers.pbs.position import Position, due_reread, first_since, oldest_read, reread_before_outage
 from runtime.clock import Clock
 from runtime.http import BadResponse
 from schemas.config import Pbs
@@ -50,6 +50,9 @@ class ChangelogFeed:
     @property
     def interval_s(self) -> float:
         return self._settings.interval.total_seconds()
+
+    def reads_from(self, cursor: Cursor) -> datetime:
+        return oldest_read(Position.from_json(cursor.position), self._settings)
 
     async def poll(self, cursor: Cursor | None) -> AsyncIterator[Page]:
         started = self._clock.monotonic()
@@ -153,7 +156,7 @@ class ChangelogFeed:
                 raise problem from None
             if not behind.entries:
                 raise
-            unread = BrokenItem("bad-page", f"pbs changelog: {problem}", problem.body)
+            unread = BrokenItem("bad-page", f"pbs changelog: {problem}", problem.body, identity=query)
             return replace(behind, broken=(unread, *behind.broken))
 
     def _page(self, changelog: ChangelogPage, cursor: Cursor, until: datetime | None = None) -> Page:

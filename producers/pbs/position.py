@@ -10,6 +10,9 @@ from producers.pbs.client import ChangelogPage
 from producers.pbs.entries import parse_time
 from schemas.config import Pbs
 
+_MARGIN = timedelta(seconds=1)
+"""A list is begun a little before its time, since it is not documented whether `since` is inclusive."""
+
 
 @dataclass(frozen=True)
 class Reread:
@@ -97,6 +100,12 @@ def reread_before_outage(position: Position, settings: Pbs, now: datetime) -> Po
 
 def _reread_from(position: Position, settings: Pbs, now: datetime) -> datetime:
     return max(min(now, position.reread_at) - settings.reread, position.begun)
+
+
+def oldest_read(position: Position, settings: Pbs) -> datetime:
+    """Nothing older is read from this position, by the overlap, the re-read under way or the next one."""
+    under_way = position.newest if position.reread is None else position.reread.at
+    return min(position.newest - settings.overlap, under_way, position.reread_at - settings.reread) - _MARGIN
 
 
 def _newest(changelog: ChangelogPage) -> datetime:

@@ -21,7 +21,7 @@ from producers.tmdb.client import NotFound, Refusal, TmdbClient
 from producers.tmdb.deletion import DeletionCheck
 from producers.tmdb.departures import Departure
 from producers.tmdb.descent import Found, Manner, find_changes
-from producers.tmdb.faults import Outcomes, SetAside
+from producers.tmdb.faults import Outcomes
 from producers.tmdb.lists import DayList, read_list, read_list_until_stable
 from producers.tmdb.models import PROVIDER, SHARED_TYPE, Kind
 from producers.tmdb.progress import Progress, days
@@ -46,6 +46,9 @@ LATE_SHARE = 16
 
 CURSOR_EVERY_S = 5.0
 """How often the cursor moves within a poll. Each move is a transaction, and a sweep mostly brings nothing new."""
+
+LOOKED_AT_AGAIN = timedelta(days=3)
+"""So long before the overlap a day is still asked for: a whole day, once more when it was closed, and later where that failed."""
 
 GIVE_UP_AFTER = timedelta(hours=24)
 """An entity that gives no readable answer for so long is reported as a gap: it would hold the cursor for ever."""
@@ -77,7 +80,6 @@ class ChangesFeed:
         self._settings = settings
         self._clock = clock
         self._watched = watched
-        self._set_aside = SetAside()
         self._progress: Progress | None = None
         self._written: Cursor | None = None
         self._offered: Cursor | None = None
@@ -105,12 +107,14 @@ class ChangesFeed:
             "sweep_age_s": (self._now() - progress.read_to).total_seconds(),
         }
 
+    def reads_from(self, cursor: Cursor) -> datetime:
+        return cursor.read_to - self._settings.overlap - LOOKED_AT_AGAIN
+
     async def poll(self, cursor: Cursor | None) -> AsyncIterator[Page]:
         progress = self._resume(cursor)
         async for page in self._poll(progress):
             yield page
             self._written = page.cursor
-            self._set_aside.written(page.broken)
 
     def _resume(self, cursor: Cursor | None) -> Progress:
         """The memory of the last poll, or a new one where it does not belong to this cursor."""
@@ -121,7 +125,6 @@ class ChangesFeed:
             else:
                 self._progress = Progress.after(cursor, overlap)
         self._written = self._offered = cursor
-        self._set_aside.forget_offered()
         self._progress.there &= set(self._watched or ())
         return self._progress
 
@@ -218,7 +221,7 @@ class ChangesFeed:
             reason = "more changed than TMDB's 500 pages hold"
             log.warning("tmdb:%s: %s: %s", self.name, found.day, reason)
             told.append(events.day_gap(self._kind, found.day, reason, self._now()))
-        broken = self._set_aside.new(found.day, found.broken)
+        broken = [item.of(found.day) for item in found.broken]
         if told or broken:
             yield self._page(progress, told, broken)
 
@@ -303,7 +306,7 @@ class ChangesFeed:
                 for subject, item in changes
                 if item.time >= progress.begun
             ]
-            broken += self._set_aside.new(answer.listing.id, answer.found.broken)
+            broken += [item.of(answer.listing.id) for item in answer.found.broken]
             if answer.found.problem is None and (departed := progress.departures.told(answer.listing.id)) is not None:
                 told.append(events.back(events.entity(SHARED_TYPE[self._kind], answer.listing.id), departed, now))
             if answer.given_up:

@@ -76,6 +76,9 @@ class UpdatedFeed:
     def interval_s(self) -> float:
         return self._settings.interval.total_seconds()
 
+    def reads_from(self, cursor: Cursor) -> datetime:
+        return min(cursor.read_to - self._settings.overlap, Position.of(cursor).reread_at - self._settings.reread) - _SECOND
+
     async def poll(self, cursor: Cursor | None) -> AsyncIterator[Page]:
         now = self._clock.now()
         if cursor is None:

@@ -63,7 +63,10 @@ FEED_STATE = _gauge(
 FEED_REQUESTS = _counter("changecast_feed_requests_total", "provider feed", "Requests spent on polling the feed.")
 FEED_EVENTS = _counter("changecast_feed_events_total", "provider feed", "Events written to changecast.raw.*.")
 FEED_BROKEN = _counter(
-    "changecast_feed_broken_total", "provider feed", "Pages and items that could not be read, and went to changecast.dead."
+    "changecast_feed_broken_total",
+    "provider feed reason",
+    "Pages and items that could not be read, and went to changecast.dead, each once: bad-item, bad-json, bad-page, bad-response, "
+    "no-entity-id, too-large.",
 )
 FEED_ERRORS = _counter(
     "changecast_feed_errors_total",

@@ -184,7 +184,6 @@ class Tvdb(Provider):
     userkey: Credential = None
     base_url: BaseUrl = "https://api.thetvdb.com"
     version: str = "3.0.0"
-    interval: Period = _seconds(300)
     overlap: Duration = _hours(1)
     reread: Duration = _hours(24)
     reread_every: Period = _hours(1)

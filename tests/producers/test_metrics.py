@@ -45,7 +45,7 @@ async def test_each_providers_trouble_is_told_by_its_kind(bootstrap_servers, top
     assert page.total("changecast_feed_events_total") == 0
     assert page.of("changecast_feed_last_success_timestamp_seconds") == []
     dead = [record async for record in read_to_end(cluster, cluster.topics.dead.name) if record.key == b"tvdb:updated"]
-    assert 1 <= page.value("changecast_feed_broken_total", provider="tvdb") <= len(dead)
+    assert 1 <= page.value("changecast_feed_broken_total", provider="tvdb", reason="bad-response") <= len(dead)
     kinds = page.total("changecast_feed_errors_total", provider="tvdb", kind="bad-response")
     assert page.total("changecast_feed_errors_total", provider="tvdb") == kinds
 

@@ -25,6 +25,7 @@ from runtime.rate import RateLimit
 from runtime.topics import read_to_end
 from schemas.config import Config
 from schemas.cursor import Cursor
+from schemas.dead_mark import is_dead_mark_key
 from schemas.event import ObservedEvent
 from schemas.feed_status import is_status_key
 from schemas.loan import is_loan_key
@@ -83,7 +84,9 @@ async def counted(cluster: Cluster, provider: str) -> Counter[str]:
 async def cursors(cluster: Cluster) -> dict[str, Cursor]:
     found = {}
     async for record in read_to_end(cluster, cluster.topics.cursors.name):
-        if record.value is not None and not is_status_key(record.key) and not is_loan_key(record.key):
+        if record.value is not None and not (
+            is_status_key(record.key) or is_loan_key(record.key) or is_dead_mark_key(record.key)
+        ):
             found[record.key.decode()] = Cursor.model_validate_json(record.value)
     return found
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from producers.interface import BrokenItem, Page
+from producers.set_aside import SetAside
 from producers.tmdb import TmdbProvider
 from runtime.clock import ManualClock
 from runtime.http import ProviderError
@@ -150,6 +151,7 @@ class Reader:
     events: list[ObservedEvent] = field(default_factory=list)
     broken: list[BrokenItem] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
+    set_aside: SetAside = field(default_factory=lambda: SetAside("tmdb:movie"))
 
     async def poll(self, feed: str = "movie") -> list[ObservedEvent]:
         """One poll; returns the events it brought that were not there before, in their order."""
@@ -170,7 +172,9 @@ class Reader:
     def take(self, page: Page) -> None:
         self.cursor = page.cursor
         self.pages.append(page)
-        self.broken += page.broken
+        new = self.set_aside.new(page.broken, self.clock.now())
+        self.set_aside.add(mark for _, mark in new)
+        self.broken += [item for item, _ in new]
         known = {event.id for event in self.events}
         self.events += {event.id: event for event in page.events if event.id not in known}.values()
 
