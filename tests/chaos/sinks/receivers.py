@@ -26,6 +26,8 @@ from tests.sinks.worlds import SECRET
 _DRIPS = 40
 _DRIP_S = 0.2
 _HANG_S = 60.0
+_ENDLESS = 200
+"""Pieces of 64 KiB of an endless body, for a sender that reads on."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Receivers:
         received = Received(name, identity, event_id, digest(body), time.time(), reply.status, reply.received, wrong)
         self._records.write(orjson.dumps(asdict(received)).decode() + "\n")
         self._records.flush()
-        return await _answered(request, reply)
+        return await _answered(request, body, reply)
 
     def _verified(self, request: web.Request, body: bytes) -> tuple[str, str | None]:
         try:
@@ -81,18 +83,34 @@ class Receivers:
             return "", str(error)
 
 
-async def _answered(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def _answered(request: web.Request, body: bytes, reply: Reply) -> web.StreamResponse:
     if reply.status is None:
         await asyncio.sleep(_HANG_S)
-    if not reply.drips:
+    await asyncio.sleep(reply.after_s)
+    if reply.packets:
+        return await _raw(request, reply.packets)
+    if reply.echoes:
+        head = "".join(f"{name}: {value}\n" for name, value in request.headers.items())
+        return web.Response(status=reply.status or 200, body=head.encode() + body)
+    if not (reply.drips or reply.endless):
         return web.Response(status=reply.status or 200, headers=reply.headers)
     response = web.StreamResponse()
     await response.prepare(request)
-    with suppress(ConnectionResetError):  # the sender has heard enough
-        for _ in range(_DRIPS):
-            await response.write(b".")
-            await asyncio.sleep(_DRIP_S)
+    with suppress(ConnectionError):  # the sender has heard enough
+        for _ in range(_ENDLESS if reply.endless else _DRIPS):
+            await response.write(b"." * (1 << 16 if reply.endless else 1))
+            await asyncio.sleep(0 if reply.endless else _DRIP_S)
     return response
+
+
+async def _raw(request: web.Request, packets: tuple[bytes, ...]) -> web.StreamResponse:
+    """Bytes instead of an answer, then the end of the connection."""
+    if (transport := request.transport) is not None:
+        for packet in packets:
+            transport.write(packet)
+            await asyncio.sleep(0.005)  # a packet of its own
+        transport.close()
+    return web.Response()  # goes nowhere: the connection is closed
 
 
 async def main(records: Path, gone_after: int) -> None:

@@ -13,11 +13,11 @@ import aiohttp
 import orjson
 
 from changecast.leash import LEASH_VARIABLE
-from tests.chaos.sinks.endpoints import ILL, WELL
+from tests.chaos.sinks.endpoints import ILL, LIMITED, WELL
 from tests.chaos.sinks.receivers import Received
 from tests.chaos.victims import ROOT
 
-_GROUPS = {"well": WELL, "ill": ILL}
+_GROUPS = {"well": (*WELL, *LIMITED), "ill": ILL}
 """A process each."""
 
 
@@ -36,17 +36,8 @@ class Records:
         processes = []
         try:
             for group, path in self._paths.items():
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.chaos.sinks.receivers", str(path), str(gone_after)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    cwd=ROOT,
-                    env={**os.environ, LEASH_VARIABLE: "1"},
-                    text=True,
-                )
-                processes.append(process)
-                assert process.stdout is not None
-                self._ports[group] = process.stdout.readline().strip()
+                processes.append(_started("receivers", str(path), str(gone_after)))
+                self._ports[group] = _line(processes[-1])
             yield {one.name: self._url(group) for group, endpoints in _GROUPS.items() for one in endpoints}
         finally:
             for process in processes:
@@ -74,3 +65,19 @@ class Records:
 
     def _url(self, group: str) -> str:
         return f"http://127.0.0.1:{self._ports[group]}"
+
+
+def _started(module: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", f"tests.chaos.sinks.{module}", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, LEASH_VARIABLE: "1"},
+        text=True,
+    )
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()

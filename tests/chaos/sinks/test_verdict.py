@@ -9,7 +9,8 @@ import pytest
 
 from schemas.delivery import Attempt, Outcome
 from tests.chaos.plan import Kind
-from tests.chaos.sinks.endpoints import ATTEMPTS, GONE, TIMEOUT_S, Endpoint
+from tests.chaos.sinks.endpoints import ATTEMPTS, GONE, TIMEOUT_S, TOKEN, Endpoint
+from tests.chaos.sinks.limits import over_limits
 from tests.chaos.sinks.receivers import Received
 from tests.chaos.sinks.verdict import EXHAUSTED, Accepted, Dead, judge
 from tests.chaos.sinks.windows import windows_of
@@ -47,7 +48,8 @@ ATTEMPTED = [attempt(1, 1), attempt(2, 1, 429, 2.1), attempt(3, 1), attempt(2, 2
 
 
 def judged(calls=CALLS, attempts=ATTEMPTED, dead=(), struck=(), endpoint=NAME, events=EVENTS):
-    return judge([Endpoint(endpoint)], events, calls, dead, attempts, windows_of(struck))
+    one = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint, retry_after_s=2)
+    return judge([one], events, calls, dead, attempts, windows_of(struck))
 
 
 def exhausted(number: int, attempts: int = ATTEMPTS, reason: str = EXHAUSTED) -> Dead:
@@ -125,3 +127,31 @@ def test_a_call_without_an_answer_is_in_flight_until_its_sender_gives_up():
     unanswered = [CALLS[0], CALLS[2], call(2, 3, None), call(2, 3 + TIMEOUT_S + 9)]
     struck = [Struck(Kind.KILL_WORKER, BEGAN + 3 + TIMEOUT_S + 1, BEGAN + 3 + TIMEOUT_S + 1)]
     assert judged(unanswered, struck=struck).in_flight == 1
+
+
+def test_a_limit_is_of_all_workers_together():
+    paced = Endpoint("paced", rate=6)
+    assert not [*over_limits(paced, [(number / 6, False) for number in range(100)])]
+    assert [*over_limits(paced, [(number / 18, False) for number in range(100)])]
+
+
+def test_one_call_at_a_time_is_one_in_flight():
+    single = Endpoint("single", concurrency=1)
+    assert not [*over_limits(single, [(0.0, False), (0.06, False)])]
+    assert [*over_limits(single, [(0.0, False), (0.04, False)])]
+    assert not [*over_limits(single, [(0.0, True), (0.04, False)])]
+
+
+def test_the_judge_sees_calls_beyond_a_limit():
+    assert judged([call(1, 0), call(2, 0.01), call(3, 1)], endpoint=Endpoint(NAME, concurrency=1)).crowded
+
+
+def test_what_asks_for_an_absurd_time_is_tried_by_the_schedule():
+    attempts = [ATTEMPTED[0], attempt(2, 1, 429, 1.0), *ATTEMPTED[2:]]
+    assert judged(attempts=attempts, endpoint=Endpoint(NAME)).good
+    assert judged(attempts=attempts, endpoint=Endpoint(NAME, retry_after_s=2)).miscounted
+
+
+def test_a_token_on_record_is_seen():
+    echoed = [one.model_copy(update={"answer": f"Authorization: {TOKEN}"}) for one in ATTEMPTED]
+    assert judged(attempts=echoed, endpoint=Endpoint(NAME, token=TOKEN)).leaked

@@ -13,8 +13,8 @@ from datetime import timedelta
 from itertools import pairwise
 
 from schemas.delivery import Attempt
-from tests.chaos.sinks.behaviours import RETRY_AFTER_S
 from tests.chaos.sinks.endpoints import ATTEMPTS, GONE, TIMEOUT_S, Endpoint
+from tests.chaos.sinks.limits import over_limits
 from tests.chaos.sinks.receivers import Received
 from tests.chaos.sinks.windows import SETTLES_WITHIN_S, Windows
 
@@ -58,6 +58,8 @@ class Verdict:
     miscounted: list[str] = field(default_factory=list)
     unsigned: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
+    crowded: list[str] = field(default_factory=list)
+    leaked: list[str] = field(default_factory=list)
     calls: int = 0
     delivered: int = 0
     again: int = 0
@@ -69,7 +71,7 @@ class Verdict:
         return not any(self.told().values())
 
     def told(self) -> dict[str, list[str]]:
-        names = ("undelivered", "unexpected", "repeated", "misordered", "miscounted", "unsigned", "renamed")
+        names = ("undelivered", "unexpected", "repeated", "misordered", "miscounted", "unsigned", "renamed", "crowded", "leaked")
         return {name: getattr(self, name) for name in names}
 
 
@@ -80,6 +82,7 @@ class _Delivery:
 
     key: Key
     event: Accepted
+    endpoint: Endpoint
     calls: list[Received] = field(default_factory=list)
     disturbed: list[bool] = field(default_factory=list)
     late: list[bool] = field(default_factory=list)
@@ -100,7 +103,7 @@ def judge(
 ) -> Verdict:
     """`accepted` in the order of each partition, `received` in the order of each receiver."""
     deliveries = {
-        (endpoint.name, event.event_id): _Delivery((endpoint.name, event.event_id), event)
+        (endpoint.name, event.event_id): _Delivery((endpoint.name, event.event_id), event, endpoint)
         for event in accepted
         for endpoint in endpoints
         if endpoint.wants(event.provider, event.key)
@@ -123,7 +126,12 @@ def judge(
     for attempt in attempts:
         if (delivery := deliveries.get((attempt.subscription, attempt.event_id))) is not None:
             delivery.recorded.append(attempt)
+            token = delivery.endpoint.token
+            if token is not None and token in attempt.model_dump_json():
+                verdict.leaked.append(f"{delivery}: the token is in the record of attempt {attempt.attempt}")
     verdict.unexpected = sorted(unexpected)
+    for endpoint in endpoints:
+        verdict.crowded += over_limits(endpoint, _arrivals(endpoint, received, windows))
     verdict.misordered = _misordered(deliveries, received)
     verdict.renamed = _renamed(received)
     for delivery in deliveries.values():
@@ -132,6 +140,13 @@ def judge(
         _repeated(delivery, verdict)
         verdict.miscounted += [f"{delivery}: {wrong}" for wrong in _miscounted(delivery)]
     return verdict
+
+
+def _arrivals(endpoint: Endpoint, received: Sequence[Received], windows: Windows) -> list[tuple[float, bool]]:
+    def near(call: Received) -> bool:
+        return _in_flight(call, endpoint.rest_s, windows) or any(window.holds(call.at, call.at) for window in windows.late)
+
+    return sorted((call.at, near(call)) for call in received if call.name == endpoint.name)
 
 
 def _settled(delivery: _Delivery, verdict: Verdict) -> None:
@@ -176,7 +191,7 @@ def _miscounted(delivery: _Delivery) -> Iterator[str]:
             yield f"dead after {one.attempts} attempts and {calls} calls, for {ATTEMPTS} attempts"
     for attempt in delivery.recorded:
         throttled = attempt.status_code == _THROTTLED and attempt.next_at is not None
-        if throttled and attempt.next_at - attempt.at < timedelta(seconds=RETRY_AFTER_S):
+        if throttled and attempt.next_at - attempt.at < timedelta(seconds=delivery.endpoint.retry_after_s):
             yield f"tried again at {attempt.next_at}, sooner than Retry-After"
     # a fault takes with it what was not yet on record
     numbers = [attempt.attempt for attempt in delivery.recorded if attempt.ms]
