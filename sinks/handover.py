@@ -57,6 +57,9 @@ class Handover:
         now = self._clock.now().timestamp()
         for endpoint in self._endpoints.values():
             for delivery in endpoint.in_flight_of(shard):
+                if delivery.handed_over:
+                    # a stop that meets a rebalance: a second record would wait for an answer that never comes
+                    continue
                 delivery.handed_over = uuid.uuid4().hex
                 parcel = Parcel(
                     *(delivery.subscription, delivery.event.value, delivery.attempts, now + self._timeout + _MARGIN_S),

@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """`joined`: the group has told it its partitions, which may be none. `begins`: subscriptions that began before they were first
-    seen, and when, in Unix milliseconds. `opened(shard)` and `closing(shard)` are told of each; `failed(error)` when one can't be
-    opened."""
+    """`joined`: the group has told it its partitions, which may be none. `leaving`: the worker stops, and takes no more of them. `begins`:
+    subscriptions that began before they were first seen, and when, in Unix milliseconds. `opened(shard)` and `closing(shard)` are told of
+    each; `failed(error)` when one can't be opened."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         self.shards: dict[int, Shard] = {}
         self.joined = False
+        self.leaving = False
         self.consumer: AIOKafkaConsumer | None = None
         self._cluster = cluster
         self._states = states
@@ -57,6 +58,8 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         await self.close(sorted({partition.partition for partition in revoked}))
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        if self.leaving:
+            return  # a rebalance that was under way when the worker began to stop: nobody would close these
         numbers = sorted({partition.partition for partition in assigned})
         try:
             await asyncio.gather(*(self._open(number) for number in numbers))

@@ -234,6 +234,7 @@ class Worker:
 
     async def _finish(self, owner: Ownership) -> None:
         """No new attempts. Those in flight may end, the slow ones after the partitions have gone to other workers."""
+        owner.leaving = True
         for endpoint in self._endpoints.values():
             endpoint.hold()
         timeout = self._config.delivery.timeout.total_seconds()

@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from changecast.deliveries.parked import parked
 from runtime import kafka
+from runtime.clock import SystemClock
 from schemas.config import Config
 from schemas.delivery import Outcome
 from schemas.handover import LateAnswer
 from sinks import handover, worker
-from sinks.handover import late_answers
-from sinks.topics import group_id, handover_topic
+from sinks.answer import Answer
+from sinks.delivery import Delivery
+from sinks.endpoint import Bounds
+from sinks.event import Event, read_event
+from sinks.handover import Handover, late_answers
+from sinks.shard import Shard
+from sinks.topics import group_id, handover_topic, transactional_id
+from sinks.tracker import Position
 from sinks.worker import run
+from tests.sinks.test_endpoint import Taking, endpoint_to
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
 
 TIMEOUT_S = 6
@@ -135,6 +143,33 @@ async def test_a_worker_that_stops_leaves_its_partitions_at_once_and_waits_for_i
             await until_async(lambda: nothing_parked(world))
         for path in ("/slow", "/fast"):
             assert max(Counter(call.id for call in receiver.to(path)).values()) == 1
+
+
+class Waits(Taking):
+    """Answers nobody."""
+
+    async def send(self, events: Sequence[Event]) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+async def test_a_call_is_handed_over_once_also_when_a_stop_meets_a_rebalance(world: World) -> None:
+    topics = world.cluster.topics
+    changes = topics.changes("tmdb").name
+    async with world.cluster.transactional_producer(transactional_id(topics, 0)) as producer:
+        shard = Shard(topics, 0, producer, {changes: Position(0, 0)})
+        shard.commons[changes].passed(0, ["hook"])
+        event = read_event(change_event(1).to_json())
+        endpoint = endpoint_to(Waits(), Bounds())
+        endpoint.offer(Delivery("hook", event, shard, changes, 0, changes, 0))
+        await until(lambda: endpoint.in_flight == 1)
+        given = Handover(world.cluster, producer, {"hook": endpoint}, SystemClock(), 5.0)
+        given.give(shard)
+        given.give(shard)
+        step = shard.step()
+        assert step is not None
+        assert len(step.outs) == 1
+        await endpoint.aclose()
 
 
 async def _is(counted: object, wanted: int) -> bool:
