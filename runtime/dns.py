@@ -74,11 +74,11 @@ class _Good:
 class Resolver(AbstractResolver):
     """For aiohttp's TCPConnector, which asks once at a time for each host and caches the answer.
 
-    `timeout_s`: for one name as a whole. `nameservers`: addresses, with `:port` where it isn't 53; the system's by default, re-read when
-    /etc/resolv.conf changes."""
+    `timeout_s`: for one name as a whole; a change of it is in effect from the next look-up on. `nameservers`: addresses, with `:port`
+    where it isn't 53; the system's by default, re-read when /etc/resolv.conf changes."""
 
     def __init__(self, timeout_s: float = DEFAULT_TIMEOUT_S, nameservers: Sequence[str] = (), clock: Clock | None = None) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._nameservers = list(nameservers)
         self._clock = clock or SystemClock()
         self._hosts: aiodns.DNSResolver | None = None
@@ -109,7 +109,7 @@ class Resolver(AbstractResolver):
         if (fixed := _without_look_up(name)) is not None:
             return fixed
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 addresses = await self._look_up(name)
         except (TimeoutError, _Unanswered, LookupFailed) as problem:
             if exhausted():
@@ -117,7 +117,7 @@ class Resolver(AbstractResolver):
             if isinstance(problem, LookupFailed):
                 self._good.pop(name, None)
                 raise
-            reason = str(problem) or f"no answer from DNS within {self._timeout_s:g} s"
+            reason = str(problem) or f"no answer from DNS within {self.timeout_s:g} s"
             return self._last_good(name, reason)
         self._good[name] = _Good(addresses, self._clock.monotonic())
         self._stale.discard(name)

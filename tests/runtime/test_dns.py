@@ -14,13 +14,18 @@ import pytest
 
 from runtime.clock import Clock, ManualClock
 from runtime.dns import LookupFailed, Resolver
+from tests.eventually import HANGS_AFTER_S, until
 from tests.nameserver import Nameserver, naming
 
 GOOD = "192.0.2.7"
+SHORT_S = 0.2
+"""The bound of look-ups that end at it. One that is answered has the default bound: how soon that happens is the machine's business."""
 
 
 @contextlib.asynccontextmanager
-async def resolver_of(server: Nameserver, timeout_s: float = 5.0, clock: Clock | None = None) -> AsyncIterator[Resolver]:
+async def resolver_of(
+    server: Nameserver, timeout_s: float = HANGS_AFTER_S, clock: Clock | None = None
+) -> AsyncIterator[Resolver]:
     resolver = Resolver(timeout_s, [server.address], clock)
     try:
         yield resolver
@@ -50,13 +55,18 @@ def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | threading.Event]:
     return known
 
 
+@pytest.fixture
+def endless_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query without an answer never ends by itself: only the bound of its look-up ends it, or what the test is about."""
+    monkeypatch.setattr("runtime.dns._QUERY_TRIES", 20)  # each lasts twice as long as the one before it
+
+
 @pytest.mark.parametrize("count", [8, 16, 100])
-async def test_names_that_hang_delay_no_other(count: int) -> None:
+async def test_names_that_hang_delay_no_other(endless_tries: None, count: int) -> None:
     names: dict[str, str] = {f"h{number}.example": "hang" for number in range(count)}
     async with naming({"good.example": GOOD, **names}) as server, resolver_of(server) as resolver:
         hung = [asyncio.create_task(addresses(resolver, name)) for name in names]
-        while len(set(server.asked)) < count:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(set(server.asked)) == count)
         assert await addresses(resolver, "good.example") == [GOOD]
         assert not any(task.done() for task in hung)
         for task in hung:
@@ -65,12 +75,12 @@ async def test_names_that_hang_delay_no_other(count: int) -> None:
 
 
 async def test_a_name_that_hangs_fails_at_its_bound_and_says_so() -> None:
-    async with naming({"h.example": "hang"}) as server, resolver_of(server, 0.2) as resolver:
+    async with naming({"h.example": "hang"}) as server, resolver_of(server, SHORT_S) as resolver:
         with pytest.raises(LookupFailed, match=r"no answer from DNS within 0\.2 s"):
             await addresses(resolver, "h.example")
 
 
-async def test_a_name_server_that_never_answers_aaaa_costs_no_name() -> None:
+async def test_a_name_server_that_never_answers_aaaa_costs_no_name(endless_tries: None) -> None:
     async with naming({"good.example": GOOD}, silent_ipv6=True) as server, resolver_of(server) as resolver:
         assert await addresses(resolver, "good.example") == [GOOD]
 
@@ -78,9 +88,11 @@ async def test_a_name_server_that_never_answers_aaaa_costs_no_name() -> None:
 @pytest.mark.parametrize("trouble", ["hang", "SERVFAIL"])
 async def test_the_last_good_answer_serves_time_outs_and_servfail_for_an_hour(trouble: str) -> None:
     clock = ManualClock()
-    async with naming({"good.example": GOOD}) as server, resolver_of(server, 0.2, clock) as resolver:
+    async with naming({"good.example": GOOD}) as server, resolver_of(server, clock=clock) as resolver:
         assert await addresses(resolver, "good.example") == [GOOD]
         server.answers["good.example"] = trouble
+        if trouble == "hang":
+            resolver.timeout_s = SHORT_S
         await clock.sleep(3600)
         assert await addresses(resolver, "good.example") == [GOOD]
         await clock.sleep(1)
@@ -89,12 +101,13 @@ async def test_the_last_good_answer_serves_time_outs_and_servfail_for_an_hour(tr
 
 
 async def test_the_last_good_answer_does_not_serve_a_name_that_is_gone_nor_after_it_was_gone(system: object) -> None:
-    async with naming({"good.example": GOOD}) as server, resolver_of(server, 0.2) as resolver:
+    async with naming({"good.example": GOOD}) as server, resolver_of(server) as resolver:
         assert await addresses(resolver, "good.example") == [GOOD]
         server.answers["good.example"] = "NXDOMAIN"
         with pytest.raises(LookupFailed, match="not found"):
             await addresses(resolver, "good.example")
         server.answers["good.example"] = "hang"
+        resolver.timeout_s = SHORT_S
         with pytest.raises(LookupFailed, match="no answer"):
             await addresses(resolver, "good.example")
 
@@ -116,7 +129,8 @@ async def test_what_dns_can_not_find_is_asked_of_the_system(system: dict[str, An
 @pytest.mark.parametrize("trouble", ["hang", "SERVFAIL"])
 async def test_a_name_that_dns_does_not_answer_for_is_not_asked_of_the_system(system: dict[str, Any], trouble: str) -> None:
     system["h.example"] = "192.0.2.9"
-    async with naming({"h.example": trouble}) as server, resolver_of(server, 0.2) as resolver:
+    timeout_s = SHORT_S if trouble == "hang" else HANGS_AFTER_S
+    async with naming({"h.example": trouble}) as server, resolver_of(server, timeout_s) as resolver:
         with pytest.raises(LookupFailed, match="DNS"):
             await addresses(resolver, "h.example")
 
@@ -124,12 +138,13 @@ async def test_a_name_that_dns_does_not_answer_for_is_not_asked_of_the_system(sy
 async def test_names_that_hang_in_the_system_delay_no_name_of_dns_and_each_holds_one_thread(system: dict[str, Any]) -> None:
     hang = threading.Event()
     system.update({f"nas{n}": hang for n in range(3)}, printer="192.0.2.9")
-    async with naming({"good.example": GOOD}) as server, resolver_of(server, 0.2) as resolver:
+    async with naming({"good.example": GOOD}) as server, resolver_of(server, SHORT_S) as resolver:
         try:
             for _ in range(3):
                 asked = [addresses(resolver, f"nas{n}") for n in range(3)]
                 ended = await asyncio.gather(*asked, return_exceptions=True)
                 assert all(isinstance(one, LookupFailed) for one in ended)
+            resolver.timeout_s = HANGS_AFTER_S
             # nine look-ups of three names hold three of the four threads
             assert await addresses(resolver, "printer") == ["192.0.2.9"]
             assert await addresses(resolver, "good.example") == [GOOD]

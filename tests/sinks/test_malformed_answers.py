@@ -114,7 +114,7 @@ async def test_a_body_where_none_may_be_is_nobodys_next_answer(status: int) -> N
         writer.write(b"HTTP/1.1 %d None\r\nContent-Length: 38\r\n\r\n" % (status if number == 0 else 500))
         asyncio.get_running_loop().call_later(0.05, writer.write, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    async with raw_receiving(bodied) as receiver, client(timeout="500ms") as posting:
+    async with raw_receiving(bodied) as receiver, client() as posting:
         first = await posting.post(receiver.url, b"1", {})
         second = await posting.post(receiver.url, b"2", {})
     assert (first.status, second.status, receiver.connections) == (status, 500, [0, 1])

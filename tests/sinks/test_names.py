@@ -16,8 +16,8 @@ from tests.sinks.worlds import World, change_event, config_of, receiving, until,
 
 
 @contextlib.asynccontextmanager
-async def client_of(server: Nameserver, allow: str = "127.0.0.0/8") -> AsyncIterator[Client]:
-    settings = Delivery.model_validate({"timeout": "2s", "connect_timeout": "1s"})
+async def client_of(server: Nameserver, allow: str = "127.0.0.0/8", connect_timeout: str = "60s") -> AsyncIterator[Client]:
+    settings = Delivery.model_validate({"timeout": "60s", "connect_timeout": connect_timeout})
     client = Client(settings, [ipaddress.ip_network(allow)], [server.address])
     try:
         yield client
@@ -30,10 +30,17 @@ def port_of(url: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"), [("hang", "no answer from DNS within 1 s"), ("SERVFAIL", "DNS answers SERVFAIL"), ("NXDOMAIN", "not found")]
-)  # fmt: skip
-async def test_a_name_without_an_address_is_a_failure_of_dns_in_plain_words(trouble: str, words: str) -> None:
-    async with naming({"bad.invalid": trouble}) as server, client_of(server) as client:
+    ("trouble", "connect_timeout", "words"),
+    [
+        ("hang", "1s", "no answer from DNS within 1 s"),
+        ("SERVFAIL", "60s", "DNS answers SERVFAIL"),
+        ("NXDOMAIN", "60s", "not found"),
+    ],
+)
+async def test_a_name_without_an_address_is_a_failure_of_dns_in_plain_words(
+    trouble: str, connect_timeout: str, words: str
+) -> None:
+    async with naming({"bad.invalid": trouble}) as server, client_of(server, connect_timeout=connect_timeout) as client:
         reply = await client.post("http://bad.invalid/secret-path", b"{}", {})
     assert reply.error_class is ErrorClass.DNS
     assert "bad.invalid" in str(reply.error)

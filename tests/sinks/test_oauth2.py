@@ -81,7 +81,7 @@ async def scene(answer: Callable[[Call], Any] | None = None, **delivery: Any) ->
     issuer = Issuer()
     async with receiving(issuer.answer) as tokens, receiving(said) as receiver:
         issuer.url = tokens.url
-        client = Client(Delivery.model_validate({"timeout": "2s", **delivery}), LOOPBACK)
+        client = Client(Delivery.model_validate({"timeout": "60s", **delivery}), LOOPBACK)
         try:
             yield Scene(issuer, receiver, client, ManualClock(datetime(2025, 1, 21, tzinfo=UTC)))
         finally:
@@ -240,12 +240,14 @@ async def test_a_token_endpoint_that_gives_none_is_a_failed_attempt_in_words(
 
 
 async def test_the_token_endpoint_is_past_the_guard_and_within_the_attempts_time() -> None:
-    async with scene(timeout="1s") as here:
+    async with scene() as here:
         guarded = await here.post(here.endpoint(token_url="http://10.1.2.3/token"))
         assert guarded.error_class is ErrorClass.ADDRESS_REFUSED
         assert "add it to network.allow" in str(guarded.error)
         away = await here.post(here.endpoint(token_url="http://127.0.0.1:9/token"))
         assert away.error == "no access token: token endpoint: no connection to 127.0.0.1:9: connection refused"
+        assert here.receiver.calls == []
+    async with scene(timeout="200ms") as here:
         here.issuer.held = asyncio.Event()
         slow = await here.post(here.endpoint())
         assert (slow.error_class, slow.status) == (ErrorClass.TIMEOUT, None)
