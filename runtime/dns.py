@@ -33,6 +33,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from runtime.clock import Clock, SystemClock
 from runtime.descriptors import OutOfDescriptors, exhausted
+from runtime.hosts_file import HostsFile
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +82,8 @@ class Resolver(AbstractResolver):
         self.timeout_s = timeout_s
         self._nameservers = list(nameservers)
         self._clock = clock or SystemClock()
-        self._hosts: aiodns.DNSResolver | None = None
         self._dns: aiodns.DNSResolver | None = None
+        self._hosts_file = HostsFile()
         self._pool = ThreadPoolExecutor(_SYSTEM_THREADS, thread_name_prefix="getaddrinfo")
         self._asked: dict[str, asyncio.Future[Sequence[_Address]]] = {}
         self._good: dict[str, _Good] = {}
@@ -101,9 +102,8 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for channel in (self._hosts, self._dns):
-            if channel is not None:
-                await channel.close()
+        if self._dns is not None:
+            await self._dns.close()
 
     async def _addresses(self, name: str) -> Sequence[_Address]:
         if (fixed := _without_look_up(name)) is not None:
@@ -136,7 +136,7 @@ class Resolver(AbstractResolver):
         """Raises _Unanswered, LookupFailed."""
         if name.endswith(".local"):
             return await self._ask_system(name)
-        if addresses := await self._in_hosts_file(name):
+        if addresses := self._hosts_file.addresses(name):
             return addresses
         answers = await self._ask_dns(name)
         if found := [address for answer in answers if isinstance(answer, list) for address in answer]:
@@ -146,19 +146,13 @@ class Resolver(AbstractResolver):
             raise _Unanswered("DNS answers SERVFAIL" if pycares.errno.ARES_ESERVFAIL in codes else "DNS does not answer")
         return await self._ask_system(name)
 
-    async def _in_hosts_file(self, name: str) -> Sequence[_Address]:
-        """Both families at once: an IPv4 address alone in the file means that DNS is not asked for IPv6."""
-        if self._hosts is None:
-            self._hosts = _channel(lookups="f")
-        answer = await _ask(self._hosts, name, socket.AF_UNSPEC)
-        return answer if isinstance(answer, list) else ()
-
     async def _ask_dns(self, name: str) -> list[list[_Address] | int]:
         """Of each family its addresses, or c-ares' error. IPv4 first: a connection to an IPv6 address that leads nowhere would cost
         a quarter of a second each time."""
         if self._dns is None:
             servers = self._nameservers or None
-            self._dns = _channel(servers, timeout=_QUERY_TIMEOUT_S, tries=_QUERY_TRIES, lookups="b")
+            # without `lookups`, which pycares 5.2 hands over in memory that it has freed: such a channel may ask nobody
+            self._dns = _channel(servers, timeout=_QUERY_TIMEOUT_S, tries=_QUERY_TRIES)
         asked = [asyncio.ensure_future(_ask(self._dns, name, family)) for family in (socket.AF_INET, socket.AF_INET6)]
         try:
             done, late = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
