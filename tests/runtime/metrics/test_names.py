@@ -14,7 +14,7 @@ from runtime.metrics.names import OF_PART, Metric
 
 EVERY = list(dict.fromkeys(chain.from_iterable(OF_PART.values())))
 DOCS = Path(__file__).parents[3] / "docs" / "operating.md"
-BOUNDED = {"provider", "feed", "kind", "state", "partition", "status", "outcome", "subscription"}
+BOUNDED = {"provider", "feed", "kind", "state", "partition", "status", "outcome", "subscription", "reason"}
 UNITS = ("_seconds", "_bytes", "_requests_per_second")
 THINGS = ("_records", "_events", "_ids", "_queued", "_in_flight", "_parked")
 YES_OR_NO = ("_leading", "_state", "_stopped", "_open", "_disabled")
