@@ -155,4 +155,6 @@ def behaviours(gone_after: int) -> dict[str, Callable[[Call], Reply]]:
         "echoing": _echoing,
         "paced": _fine,
         "single": _single,
+        "named": _fine,
+        "lost": _fine,
     }

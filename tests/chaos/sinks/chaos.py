@@ -97,7 +97,7 @@ class Chaos:
         kafka = {"bootstrap_servers": cluster.bootstrap_servers, "topic_prefix": "chaos"}
         for number in range(ODDS.workers):
             folder = self._order.folder
-            document = {**config(kafka, urls), "data_dir": str(disk_of(folder, number))}
+            document = {**config(kafka, urls, self._records.nameserver), "data_dir": str(disk_of(folder, number))}
             self.stage.workers.append(Worker("sinks", number, folder, orjson.dumps(document)))  # YAML holds JSON
 
     async def _all_known(self, cluster: Cluster) -> None:

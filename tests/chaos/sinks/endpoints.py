@@ -24,7 +24,8 @@ GONE = "gone"
 @dataclass(frozen=True)
 class Endpoint:
     """`name` is the subscription's, the path at its receiver, and what the receiver does (see `behaviours`). `rest_s`: so long the sender
-    waits for the rest of an answer. `retry_after_s`: what a 429 of its receiver asks for. `rate`: its limit. `token`: sent along."""
+    waits for the rest of an answer. `retry_after_s`: what a 429 of its receiver asks for. `rate`: its limit. `host`: its receiver's, by
+    the name server of the run; `lost`: of a host whose look-up hangs until the run comes to its end. `token`: sent along."""
 
     name: str
     providers: Collection[str] = PROVIDERS
@@ -33,6 +34,8 @@ class Endpoint:
     rest_s: float = 0.0
     retry_after_s: float = 0.0
     rate: float | None = None
+    host: str = "127.0.0.1"
+    lost: bool = False
     token: str | None = None
 
     def wants(self, provider: str, key: str) -> bool:
@@ -40,7 +43,8 @@ class Endpoint:
 
     def subscription(self, url: str) -> dict[str, Any]:
         match = {"provider": list(self.providers), "key": list(self.keys)}
-        webhook = {"url": f"{url}/{self.name}", "secret": SECRET, "concurrency": self.concurrency}
+        address = f"{url.replace('127.0.0.1', self.host)}/{self.name}"
+        webhook = {"url": address, "secret": SECRET, "concurrency": self.concurrency}
         if self.rate is not None:
             webhook["rate"] = self.rate
         if self.token is not None:
@@ -63,15 +67,19 @@ ILL = (
     Endpoint("echoing", ("pbs",), token=TOKEN),
 )
 LIMITED = (Endpoint("paced", keys=("cast",), rate=6), Endpoint("single", ("pbs",), concurrency=1))
-ENDPOINTS = (*WELL, *ILL, *LIMITED)
+NAMED = (
+    Endpoint("named", ("tmdb",), host="named.example"),
+    Endpoint("lost", ("tvdb",), ("cast",), host="lost.example", lost=True),
+)
+ENDPOINTS = (*WELL, *ILL, *LIMITED, *NAMED)
 
 
-def config(kafka: dict[str, Any], urls: dict[str, str]) -> dict[str, Any]:
+def config(kafka: dict[str, Any], urls: dict[str, str], nameserver: str) -> dict[str, Any]:
     """`urls`: of each endpoint's receiver, by its name. The breaker forgives soon: what it holds back would outlast the run."""
     return {
         "kafka": kafka,
         "providers": {},
-        "network": {"allow": ["127.0.0.0/8"]},
+        "network": {"allow": ["127.0.0.0/8"], "nameservers": [nameserver]},
         "delivery": {
             "timeout": f"{TIMEOUT_S}s",
             "connect_timeout": f"{TIMEOUT_S}s",

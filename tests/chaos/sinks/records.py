@@ -13,21 +13,23 @@ import aiohttp
 import orjson
 
 from changecast.leash import LEASH_VARIABLE
-from tests.chaos.sinks.endpoints import ILL, LIMITED, WELL
+from tests.chaos.sinks.endpoints import ILL, LIMITED, NAMED, WELL
 from tests.chaos.sinks.receivers import Received
 from tests.chaos.victims import ROOT
 
-_GROUPS = {"well": (*WELL, *LIMITED), "ill": ILL}
+_GROUPS = {"well": (*WELL, *LIMITED, *NAMED), "ill": ILL}
 """A process each."""
 
 
 class Records:
-    """`calls`: of each receiver in the order in which they came."""
+    """`calls`: of each receiver in the order in which they came. `nameserver`: the address of the DNS server."""
 
     def __init__(self, folder: Path) -> None:
         self._paths = {group: folder / f"{group}.jsonl" for group in _GROUPS}
         self._read = dict.fromkeys(_GROUPS, 0)
         self._ports: dict[str, str] = {}
+        self._names: subprocess.Popen[str] | None = None
+        self.nameserver = ""
         self.calls: list[Received] = []
 
     @contextmanager
@@ -38,6 +40,9 @@ class Records:
             for group, path in self._paths.items():
                 processes.append(_started("receivers", str(path), str(gone_after)))
                 self._ports[group] = _line(processes[-1])
+            self._names = _started("names")
+            processes.append(self._names)
+            self.nameserver = _line(self._names)
             yield {one.name: self._url(group) for group, endpoints in _GROUPS.items() for one in endpoints}
         finally:
             for process in processes:
@@ -45,7 +50,11 @@ class Records:
                 process.wait()
 
     async def calm(self) -> None:
-        """The run comes to its end: those that fail for a time are well from now on."""
+        """The run comes to its end: those that fail for a time are well from now on, and names are found."""
+        assert self._names is not None
+        assert self._names.stdin is not None
+        self._names.stdin.write("calm\n")
+        self._names.stdin.flush()
         async with aiohttp.ClientSession() as session:
             for group in _GROUPS:
                 async with session.put(f"{self._url(group)}/calm") as response:

@@ -152,6 +152,13 @@ def test_what_asks_for_an_absurd_time_is_tried_by_the_schedule():
     assert judged(attempts=attempts, endpoint=Endpoint(NAME, retry_after_s=2)).miscounted
 
 
+def test_only_what_could_not_be_looked_up_is_dead_with_fewer_calls():
+    lost = Endpoint(NAME, lost=True)
+    assert judged([call(1, 0), call(3, 2)], [attempt(1, 1), attempt(3, 1)], [exhausted(2)], endpoint=lost).good
+    assert judged([call(1, 0), call(3, 2)], [attempt(1, 1), attempt(3, 1)], [], endpoint=lost).undelivered
+    assert judged([call(1, 0), call(3, 2)], [attempt(1, 1), attempt(3, 1)], [exhausted(2)]).miscounted
+
+
 def test_a_token_on_record_is_seen():
     echoed = [one.model_copy(update={"answer": f"Authorization: {TOKEN}"}) for one in ATTEMPTED]
     assert judged(attempts=echoed, endpoint=Endpoint(NAME, token=TOKEN)).leaked

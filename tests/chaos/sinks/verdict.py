@@ -132,7 +132,8 @@ def judge(
     verdict.unexpected = sorted(unexpected)
     for endpoint in endpoints:
         verdict.crowded += over_limits(endpoint, _arrivals(endpoint, received, windows))
-    verdict.misordered = _misordered(deliveries, received)
+    # what could not be looked up at first is called when its turn comes again
+    verdict.misordered = _misordered({key: one for key, one in deliveries.items() if not one.endpoint.lost}, received)
     verdict.renamed = _renamed(received)
     for delivery in deliveries.values():
         _settled(delivery, verdict)
@@ -187,7 +188,7 @@ def _miscounted(delivery: _Delivery) -> Iterator[str]:
                 yield f"dead by {one.reason}, and its endpoint has not ended"
         elif one.reason != EXHAUSTED:
             yield f"dead by {one.reason}"
-        elif one.attempts != ATTEMPTS or calls < ATTEMPTS:
+        elif one.attempts != ATTEMPTS or (calls < ATTEMPTS and not delivery.endpoint.lost):
             yield f"dead after {one.attempts} attempts and {calls} calls, for {ATTEMPTS} attempts"
     for attempt in delivery.recorded:
         throttled = attempt.status_code == _THROTTLED and attempt.next_at is not None
@@ -195,7 +196,8 @@ def _miscounted(delivery: _Delivery) -> Iterator[str]:
             yield f"tried again at {attempt.next_at}, sooner than Retry-After"
     # a fault takes with it what was not yet on record
     numbers = [attempt.attempt for attempt in delivery.recorded if attempt.ms]
-    if not disturbed and numbers != list(range(1, calls + 1)):
+    # an attempt that ends at the look-up is on record, and no call
+    if not disturbed and not delivery.endpoint.lost and numbers != list(range(1, calls + 1)):
         yield f"attempts {numbers} on record for {calls} calls"
 
 
