@@ -97,7 +97,7 @@ def _away(call: Call) -> Reply:
 
 
 def _malformed(call: Call) -> Reply:
-    """The status line is plain; what is behind it is not. A malformed 410 ends no endpoint."""
+    """The status line is plain; what is behind it is not."""
     if not call.falls(0.25):
         return _closing(call)
     status = (200, 201, 202, 500, 503)[call.among % 5]

@@ -162,3 +162,10 @@ def test_only_what_could_not_be_looked_up_is_dead_with_fewer_calls():
 def test_a_token_on_record_is_seen():
     echoed = [one.model_copy(update={"answer": f"Authorization: {TOKEN}"}) for one in ATTEMPTED]
     assert judged(attempts=echoed, endpoint=Endpoint(NAME, token=TOKEN)).leaked
+
+
+def test_a_retry_is_no_first_call_where_the_first_attempt_never_arrived():
+    calls = [call(1, 0), call(3, 1), call(2, 2)]
+    attempts = [attempt(1, 1), attempt(2, 1, 500, 1.0), attempt(3, 1), attempt(2, 2)]
+    assert judged(calls, attempts).misordered == []
+    assert judged(calls, [attempt(1, 1), attempt(3, 1), attempt(2, 1)]).misordered == [f"{NAME}: e2 after e3"]

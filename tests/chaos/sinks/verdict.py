@@ -209,7 +209,10 @@ def _in_flight(call: Received, rest_s: float, windows: Windows) -> bool:
 
 
 def _misordered(deliveries: Mapping[Key, _Delivery], received: Sequence[Received]) -> list[str]:
-    """First calls of each entity at each receiver, in another order than the events stand in their topic."""
+    """First calls of each entity at each receiver, in another order than the events stand in their topic.
+
+    Where an attempt is on record that never arrived, its connection broken, the first call that did is a retry, and may come later.
+    """
     place = {key: number for number, key in enumerate(deliveries)}
     latest: dict[Key, Key] = {}
     seen: set[Key] = set()
@@ -219,6 +222,8 @@ def _misordered(deliveries: Mapping[Key, _Delivery], received: Sequence[Received
         if key not in deliveries or key in seen:
             continue
         seen.add(key)
+        if len(deliveries[key].recorded) > len(deliveries[key].calls):
+            continue
         entity = (call.name, deliveries[key].event.subject)
         if entity in latest and place[latest[entity]] > place[key]:
             found.append(f"{call.name}: {call.event_id} after {latest[entity][1]}")
