@@ -7,10 +7,12 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from changecast.deliveries.parked import parked
+from runtime.offsets import committed_offsets
 from runtime.topics import read_to_end
 from schemas import dead
 from schemas.delivery import EndpointState
@@ -18,7 +20,7 @@ from sinks.assignor import Assignor, named_in
 from sinks.parcel import Parcel
 from sinks.returns import leaves_at
 from sinks.standing import Standing, standing
-from sinks.topics import DELAYS, lagging_topic
+from sinks.topics import DELAYS, group_id, lagging_topic
 from tests.sinks.test_handover import joined, nothing_parked
 from tests.sinks.worlds import Call, World, change_event, config_of, receiving, until, until_async, webhook
 
@@ -111,6 +113,7 @@ async def test_after_the_grace_period_its_retries_are_dead_and_alert_nobody(worl
             await until_async(lambda: _no_place(world))
             await until_async(lambda: nothing_parked(world))
             await world.publish(change_event(9))
+            await until_async(lambda: _all_read(world))
         records = await world.records(world.cluster.topics.dead.name)
         assert {dict(record.headers)[dead.REASON] for record in records} == {b"subscription-removed"}
         assert {dict(record.headers)[dead.ATTEMPTS] for record in records} == {b"2"}
@@ -120,6 +123,14 @@ async def test_after_the_grace_period_its_retries_are_dead_and_alert_nobody(worl
             await until(lambda: 10 in numbers(receiver.to("/gone")))
             assert 9 not in numbers(receiver.to("/gone"))
         assert receiver.to("/ops") == []
+
+
+async def _all_read(world: World) -> bool:
+    """Whether each change has been read and committed."""
+    topic = world.cluster.topics.changes("tmdb").name
+    last = {TopicPartition(topic, record.partition): record.offset for record in await world.records(topic)}
+    committed = await committed_offsets(world.cluster, group_id(world.cluster.topics), list(last))
+    return all((at := committed[partition]) is not None and at.offset > offset for partition, offset in last.items())
 
 
 async def _dead(world: World, count: int) -> bool:
