@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -46,8 +46,14 @@ class RecentOutcomes:
     """Who was found and who was refused within the last `WINDOW`. Times are monotonic seconds, and don't go back."""
 
     def __init__(self) -> None:
-        self._outcomes: deque[tuple[float, Key, bool]] = deque()
+        # the latest outcome of each entity, the oldest first
+        self._outcomes: OrderedDict[Key, tuple[float, bool]] = OrderedDict()
+        self._refused = 0
         self._found: OrderedDict[Key, tuple[Entity, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Entities with an outcome that is remembered."""
+        return len(self._outcomes)
 
     def found(self, entity: Entity, now: float) -> None:
         key = key_of(entity)
@@ -55,10 +61,10 @@ class RecentOutcomes:
         self._found.move_to_end(key)
         while len(self._found) > _REMEMBERED:
             self._found.popitem(last=False)
-        self._outcomes.append((now, key, False))
+        self._note(key, now, refused=False)
 
     def refused(self, entity: Entity, now: float) -> None:
-        self._outcomes.append((now, key_of(entity), True))
+        self._note(key_of(entity), now, refused=True)
 
     def gone(self, entity: Entity) -> None:
         """Its absence was confirmed: it is no control any more."""
@@ -66,10 +72,22 @@ class RecentOutcomes:
 
     def suspicious(self, now: float) -> bool:
         """Whether more entities are refused than leave a catalogue."""
-        while self._outcomes and self._outcomes[0][0] < now - WINDOW.total_seconds():
-            self._outcomes.popleft()
-        latest = {key: refused for _, key, refused in self._outcomes}
-        return len(latest) >= ENOUGH and sum(latest.values()) > SHARE * len(latest)
+        self._expire(now)
+        return len(self._outcomes) >= ENOUGH and self._refused > SHARE * len(self._outcomes)
+
+    def _note(self, key: Key, now: float, *, refused: bool) -> None:
+        _, was_refused = self._outcomes.pop(key, (now, False))
+        self._outcomes[key] = now, refused
+        self._refused += refused - was_refused
+        self._expire(now)
+
+    def _expire(self, now: float) -> None:
+        while self._outcomes:
+            key, (at, refused) = next(iter(self._outcomes.items()))
+            if at >= now - WINDOW.total_seconds():
+                return
+            del self._outcomes[key]
+            self._refused -= refused
 
     def lately_found(self, besides: Entity, since: float = float("-inf")) -> list[Entity]:
         """Entities that were found, the latest first."""

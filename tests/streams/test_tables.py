@@ -96,6 +96,14 @@ async def kept(cluster, table, folder):
     return store
 
 
+def damage(store):
+    """Zeroes in the middle of its blocks."""
+    for file in store.glob("*.sst"):
+        damaged = bytearray(file.read_bytes())
+        damaged[100_000:200_000] = bytes(100_000)
+        file.write_bytes(damaged)
+
+
 async def test_a_store_that_can_not_be_opened_is_made_anew(cluster, table, tmp_path):
     store = await kept(cluster, table, tmp_path)
     (store / "CURRENT").write_text("rubbish")
@@ -106,10 +114,7 @@ async def test_a_store_that_can_not_be_opened_is_made_anew(cluster, table, tmp_p
 
 async def test_a_store_that_can_not_be_read_ends_the_worker_once_and_is_then_made_anew(cluster, table, tmp_path):
     store = await kept(cluster, table, tmp_path)
-    for file in store.glob("*.sst"):
-        spoilt = bytearray(file.read_bytes())
-        spoilt[100_000:200_000] = bytes(100_000)
-        file.write_bytes(spoilt)
+    damage(store)
     again = StateTable(cluster, "tmdb", "seen", tmp_path)
     assert await again.recover(PARTITION) == 0
     with pytest.raises(Exception, match="Corruption"):
@@ -123,10 +128,7 @@ async def test_a_store_that_can_not_be_read_ends_the_worker_once_and_is_then_mad
 
 async def test_a_scan_that_meets_damage_does_not_end_as_if_nothing_followed(cluster, table, tmp_path):
     store = await kept(cluster, table, tmp_path)
-    for file in store.glob("*.sst"):
-        spoilt = bytearray(file.read_bytes())
-        spoilt[100_000:200_000] = bytes(100_000)
-        file.write_bytes(spoilt)
+    damage(store)
     again = StateTable(cluster, "tmdb", "seen", tmp_path)
     assert await again.recover(PARTITION) == 0
     with pytest.raises(Exception, match="Corruption"):
